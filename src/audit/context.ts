@@ -1,0 +1,38 @@
+/** Who and what is behind the code that runs now: the request, and the actor of `runAs`, carried by AsyncLocalStorage. It knows no Express. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Actor, AuditHttp } from '../event.js';
+import type { Sightings } from './sightings.js';
+
+/** One request as the audit side sees it. "The same request" means this object, never an id that a client sent. */
+export interface RequestContext {
+  /** Label of the request. */
+  readonly requestId: string;
+  /** The client's IP address, validated; null when there is none. */
+  readonly ipAddress: string | null;
+  /** The client's user agent, untrusted, at most 255 characters. */
+  readonly userAgent: string | null;
+  /** What was seen in this request so far. */
+  readonly sightings: Sightings;
+  /** The HTTP side as it is now; the status is null until the response is finished. */
+  http(): AuditHttp;
+  /** Who is there now, else who was there before; null when nobody is known. Never throws. */
+  actor(): Actor | null;
+  /** The tenant by the option `audit.tenant`, read now; null without it. Never throws. */
+  tenantId(): string | null;
+}
+
+/** What AsyncLocalStorage carries. */
+export interface Scope {
+  /** The request, when there is one. */
+  readonly request: RequestContext | null;
+  /** The actor of the innermost `runAs`; it beats the request's. */
+  readonly actor: Actor | null;
+}
+
+/** Carries the scope of one room; each room has its own, so that two rooms in one process do not mix. */
+export type ScopeStorage = AsyncLocalStorage<Scope>;
+
+/** Creates the scope storage of a room. */
+export function createScopeStorage(): ScopeStorage {
+  return new AsyncLocalStorage<Scope>();
+}
