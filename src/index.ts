@@ -1,0 +1,23 @@
+/** The public names, one by one; nothing else. */
+export { AppendOnlyError } from './errors.js';
+export { AuditWriteError } from './errors.js';
+export { OptionsError } from './errors.js';
+export { QueryError } from './errors.js';
+export { SecretError } from './errors.js';
+export { StateError } from './errors.js';
+export { StrongroomError } from './errors.js';
+export type { ActionMap } from './event.js';
+export type { Actor } from './event.js';
+export type { AuditDraft } from './event.js';
+export type { AuditEvent } from './event.js';
+export type { AuditHttp } from './event.js';
+export type { AuditSource } from './event.js';
+export type { AuditStatus } from './event.js';
+export type { Context } from './event.js';
+export type { Json } from './event.js';
+export type { EventListeners } from './hooks.js';
+export type { EventMap } from './hooks.js';
+export type { FilterMap } from './hooks.js';
+export type { Filters } from './hooks.js';
+export type { Hooks } from './hooks.js';
+export type { Duration } from './settings.js';
