@@ -105,7 +105,7 @@ export function createHooks(
   function emit<E extends keyof EventMap>(event: E, payload: EventMap[E]): void {
     const registered = listeners.get(event);
     if (registered === undefined) return;
-    for (const listener of [...registered]) tell(event, () => listener(payload as never));
+    for (const listener of registered) tell(event, () => listener(payload as never));
   }
 
   function tell(hook: string, call: () => unknown): void {
