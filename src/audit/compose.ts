@@ -1,0 +1,140 @@
+/** Turns a draft into the event that is stored: attributed, redacted, cut to size, salted. Nothing unredacted leaves this file. */
+import { randomFillSync } from 'node:crypto';
+import { normalise, sizeOf } from '../evidence/normalise.js';
+import type { Actor, AuditHttp } from '../event.js';
+import type { HookBus } from '../hooks.js';
+import { isRecord } from '../settings.js';
+import { limitAddress, readAddress } from './address.js';
+import { attribute } from './attribution.js';
+import { type DraftSnapshot, TEXT_LIMITS } from './draft.js';
+import type { ResolvedRecordingOptions } from './options.js';
+import { pseudonym } from './pseudonym.js';
+import type { Origin } from './recording.js';
+import { isEmail, type Redactor } from './redaction.js';
+import type { RequestContext } from './context.js';
+import type { Meta, UnnumberedEvent } from './store.js';
+import { cleanText } from './text.js';
+
+/** An event without its number, and its weight in memory. */
+export interface Composed {
+  readonly event: UnnumberedEvent;
+  readonly bytes: number;
+}
+
+/** What surrounds a draft. */
+export interface Setting extends Pick<Origin, 'source' | 'attempted'> {
+  readonly request: RequestContext | null;
+  readonly runAs: Actor | null;
+  /** Key of the pseudonyms; null: none is configured. */
+  readonly pseudonymKey: string | null;
+}
+
+/** What the composer works with. */
+export interface ComposerParts {
+  readonly redactor: Redactor;
+  readonly hooks: HookBus;
+  readonly options: ResolvedRecordingOptions;
+}
+
+/** Object headers, property slots and the promise, as measured on Node 20. */
+const ENTRY_OVERHEAD_BYTES = 1024;
+
+/** Composes events for one instance. */
+export type Compose = (draft: DraftSnapshot, setting: Setting) => Composed;
+
+/** Whether composing needs the key of the pseudonyms. */
+export function needsPseudonym(draft: DraftSnapshot, attempted: string | undefined): boolean {
+  return attempted !== undefined || looksPersonal(draft.actorId) || looksPersonal(draft.targetId);
+}
+
+/** Creates the composer of one instance. */
+export function createComposer(parts: ComposerParts): Compose {
+  const { redactor, options } = parts;
+  const text = (value: string, limit: number): string => cleanText(redactor.text(value), limit);
+  const nullable = (value: string | null, limit: number): string | null => (value === null ? null : text(value, limit));
+
+  function identity(value: string | null, key: string | null): string | null {
+    if (value === null || !isEmail(value)) return nullable(value, TEXT_LIMITS.actorId);
+    return key === null ? '[email]' : pseudonym(value, key);
+  }
+
+  function targetId(draft: DraftSnapshot, setting: Setting): string | null {
+    const named = identity(draft.targetId ?? null, setting.pseudonymKey);
+    if (named !== null || setting.attempted === undefined || setting.pseudonymKey === null) return named;
+    return pseudonym(setting.attempted, setting.pseudonymKey);
+  }
+
+  return function compose(draft, setting) {
+    const { request, pseudonymKey } = setting;
+    const who = attribute(draft, setting);
+    const address = draft.ipAddress === undefined ? (request?.ipAddress ?? null) : readAddress(draft.ipAddress);
+    const userAgent = draft.userAgent === undefined ? (request?.userAgent ?? null) : draft.userAgent;
+    const requestId = draft.requestId === undefined ? (request?.requestId ?? null) : draft.requestId;
+    const event: UnnumberedEvent = {
+      _id: '',
+      v: 1,
+      at: draft.at,
+      app: options.app,
+      tenantId: nullable(who.tenantId, TEXT_LIMITS.tenantId),
+      actorId: identity(who.actorId, pseudonymKey),
+      actorRole: text(who.actorRole, TEXT_LIMITS.actorRole),
+      onBehalfOf: identity(who.onBehalfOf, pseudonymKey),
+      action: text(draft.action, TEXT_LIMITS.action),
+      target: text(draft.target ?? 'system', TEXT_LIMITS.target),
+      targetId: targetId(draft, setting),
+      status: draft.status,
+      reason: nullable(draft.reason, TEXT_LIMITS.reason),
+      ipAddress: limitAddress(address, options.ipAddress),
+      userAgent: options.userAgent ? nullable(userAgent, TEXT_LIMITS.userAgent) : null,
+      requestId: nullable(requestId, TEXT_LIMITS.requestId),
+      source: setting.source,
+      http: request === null ? null : cleanHttp(request.http(), text),
+      meta: redactMeta(parts, draft.meta),
+      salt: createSalt(),
+    };
+    return { event, bytes: ENTRY_OVERHEAD_BYTES + sizeOf(event.meta) };
+  };
+}
+
+function cleanHttp(http: AuditHttp, text: (value: string, limit: number) => string): AuditHttp {
+  return {
+    method: text(http.method, 32),
+    route: http.route === null ? null : text(http.route, 256),
+    status: http.status,
+  };
+}
+
+/** Built-in redaction, then the app's own; what the app's filter answers is bounded again. */
+function redactMeta({ redactor, hooks }: ComposerParts, meta: Meta): Meta {
+  let redacted = redactor.meta(meta) as Meta;
+  for (const filter of hooks.filters('audit:redact')) {
+    try {
+      const answer: unknown = filter(redacted);
+      if (!isRecord(answer)) throw new TypeError('an audit:redact filter must answer with an object');
+      redacted = answer as Meta;
+    } catch (error) {
+      hooks.failed('audit:redact', error);
+      // What the filter was meant to hide must not be stored because the filter failed.
+      redacted = {};
+    }
+  }
+  return normalise(redacted) as Meta;
+}
+
+function looksPersonal(id: string | null | undefined): boolean {
+  return typeof id === 'string' && isEmail(id);
+}
+
+const SALT_BYTES = 16;
+const pool = Buffer.alloc(SALT_BYTES * 256);
+let used = pool.length;
+
+/** 16 random bytes; drawn 256 at a time, since each draw costs more than the bytes. */
+function createSalt(): string {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += SALT_BYTES;
+  return pool.toString('base64url', used - SALT_BYTES, used);
+}

@@ -1,0 +1,26 @@
+/** Ids as text: what counts as the id of a user or a thing, whatever library made it. It knows no request. */
+
+/** Longest id that is kept; longer ones are cut. */
+export const MAX_ID_LENGTH = 128;
+
+/** Text of an id: strings, whole numbers, bigints, ObjectIds and UUIDs; undefined for anything else. Never throws. */
+export function readId(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined;
+  if (typeof value === 'bigint') return String(value);
+  try {
+    return readBsonId(value);
+  } catch {
+    // A getter or a Proxy of the caller threw: nobody is known by it.
+    return undefined;
+  }
+}
+
+/** By its shape, not by `instanceof`: several copies of bson may be around. */
+function readBsonId(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const id = value as { _bsontype?: unknown; toHexString?: unknown };
+  if (typeof id._bsontype !== 'string' || typeof id.toHexString !== 'function') return undefined;
+  const text: unknown = (id.toHexString as () => unknown)();
+  return typeof text === 'string' ? text : undefined;
+}

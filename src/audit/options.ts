@@ -1,0 +1,85 @@
+/** The options of recording: what an event says and how long one waits. It knows no database and no request object. */
+import type { Duration, Shape } from '../settings.js';
+import {
+  arrayOf,
+  durationBetween,
+  integerBetween,
+  isBoolean,
+  isText,
+  oneOf,
+  optional,
+  readDuration,
+} from '../settings.js';
+import type { AddressPolicy } from './address.js';
+import { type RedactOptions, redactShape } from './redaction.js';
+
+/** How events are recorded, and what they say. */
+export interface RecordingOptions {
+  /** Which service this is; stored with every event as `app`. */
+  app?: string | undefined;
+  /** Names of your own actions, known without a warning. */
+  actions?: readonly string[] | undefined;
+  /** What else to redact; added to the built-in keys and patterns. */
+  redact?: RedactOptions | undefined;
+  /** How much of the client's address is stored: all, the network (/24, /48), or nothing. @defaultValue `'full'` */
+  ipAddress?: AddressPolicy | undefined;
+  /** Whether the user agent is stored. @defaultValue `true` */
+  userAgent?: boolean | undefined;
+  /** Name of the secret that keys pseudonyms. Without such a secret there are none: `[email]` or null stands instead. @defaultValue `'AUDIT_PSEUDONYM_KEY'` */
+  pseudonymKey?: string | undefined;
+  /** How long an awaited `record()` or `flush()` waits until it rejects with AUDIT_UNAVAILABLE; at least 1 ms. The event stays queued. @defaultValue `'30s'` */
+  timeout?: Duration | undefined;
+  /** Bytes of events that may wait for MongoDB, as the package estimates their memory; at least 64 KiB. Beyond it `record()` rejects at once with AUDIT_UNAVAILABLE. @defaultValue 64 MiB */
+  maxPendingBytes?: number | undefined;
+}
+
+/** The options with their defaults. */
+export interface ResolvedRecordingOptions {
+  readonly app: string | null;
+  readonly actions: readonly string[];
+  readonly redact: RedactOptions;
+  readonly ipAddress: AddressPolicy;
+  readonly userAgent: boolean;
+  readonly pseudonymKey: string;
+  readonly timeoutMs: number;
+  readonly maxPendingBytes: number;
+}
+
+const MIB = 1024 * 1024;
+
+const DEFAULTS: ResolvedRecordingOptions = {
+  app: null,
+  actions: [],
+  redact: {},
+  ipAddress: 'full',
+  userAgent: true,
+  pseudonymKey: 'AUDIT_PSEUDONYM_KEY',
+  timeoutMs: 30_000,
+  maxPendingBytes: 64 * MIB,
+};
+
+/** One check per option. */
+export const recordingShape: Shape<RecordingOptions> = {
+  app: optional(isText),
+  actions: optional(arrayOf(isText)),
+  redact: optional(redactShape),
+  ipAddress: optional(oneOf(['full', 'truncated', 'none'])),
+  userAgent: optional(isBoolean),
+  pseudonymKey: optional(isText),
+  timeout: optional(durationBetween(1)),
+  maxPendingBytes: optional(integerBetween(64 * 1024, Number.MAX_SAFE_INTEGER)),
+};
+
+/** Fills the defaults of checked options. */
+export function resolveRecordingOptions(options: RecordingOptions): ResolvedRecordingOptions {
+  return {
+    app: options.app ?? DEFAULTS.app,
+    actions: options.actions ?? DEFAULTS.actions,
+    redact: options.redact ?? DEFAULTS.redact,
+    ipAddress: options.ipAddress ?? DEFAULTS.ipAddress,
+    userAgent: options.userAgent ?? DEFAULTS.userAgent,
+    pseudonymKey: options.pseudonymKey ?? DEFAULTS.pseudonymKey,
+    timeoutMs: readDuration(options.timeout) ?? DEFAULTS.timeoutMs,
+    maxPendingBytes: options.maxPendingBytes ?? DEFAULTS.maxPendingBytes,
+  };
+}

@@ -1,0 +1,160 @@
+/** Events that wait for storage, in order, bounded by bytes; an event leaves only when its fate is known. It knows no database. */
+import { AuditWriteError } from '../errors.js';
+import type { AuditEvent } from '../event.js';
+import type { UnnumberedEvent } from './store.js';
+
+/** One waiting event and the promise that hangs on it. */
+export interface Entry {
+  /** The event; its `_id` is empty until its batch is built. */
+  event: UnnumberedEvent;
+  /** Weight against the memory bound. */
+  readonly bytes: number;
+  /** When `record()` was called, on the monotonic clock. */
+  readonly acceptedMs: number;
+  /** Whether `audit:failed` was told for it. */
+  told: boolean;
+  /** Keeps the promise. */
+  readonly resolve: (event: AuditEvent) => void;
+  /** Breaks the promise; the event may stay queued. */
+  readonly reject: (error: Error) => void;
+}
+
+/** Compact the array when this many settled entries lead it. */
+const COMPACT_AT = 4096;
+
+/**
+ * A queue whose front is the batch in flight: entries stay in place until `settle`, so that a batch can be sent again as it was.
+ * Positions are absolute: they count every entry ever added.
+ */
+export class Pending {
+  readonly #timeoutMs: number;
+  readonly #maxBytes: number;
+  #entries: Entry[] = [];
+  /** Index in `#entries` of the oldest unsettled entry. */
+  #front = 0;
+  /** Position of `#entries[0]`. */
+  #base = 0;
+  /** Position up to which waiting callers were told that it takes too long. */
+  #expired = 0;
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #waiters: { position: number; resolve: () => void }[] = [];
+
+  constructor(limits: { timeoutMs: number; maxBytes: number }) {
+    this.#timeoutMs = limits.timeoutMs;
+    this.#maxBytes = limits.maxBytes;
+  }
+
+  /** How many events wait. */
+  get size(): number {
+    return this.#entries.length - this.#front;
+  }
+
+  /** How many bytes wait, those of events in preparation included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** When the oldest waiting event was accepted, on the monotonic clock. */
+  get oldestMs(): number | undefined {
+    return this.#entries[this.#front]?.acceptedMs;
+  }
+
+  /** Takes room for an event; false when there is none. An event larger than the bound passes when nothing else waits. */
+  reserve(bytes: number): boolean {
+    if (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Gives back room that was reserved and not used. */
+  release(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+
+  /** Adds an entry whose room is reserved. */
+  push(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#watch();
+  }
+
+  /** Adds an entry beyond the bound: the few that say what was lost. */
+  pushAnyway(entry: Entry): void {
+    this.#bytes += entry.bytes;
+    this.push(entry);
+  }
+
+  /** The entries at the front, bounded by number and bytes; at least one when any waits. They stay in the queue. */
+  peek(maxCount: number, maxBytes: number): Entry[] {
+    const batch: Entry[] = [];
+    let bytes = 0;
+    for (let index = this.#front; index < this.#entries.length && batch.length < maxCount; index += 1) {
+      const entry = this.#entries[index] as Entry;
+      bytes += entry.bytes;
+      if (batch.length > 0 && bytes > maxBytes) break;
+      batch.push(entry);
+    }
+    return batch;
+  }
+
+  /** Takes the first `count` entries out of the queue: their fate is known. */
+  settle(count: number): Entry[] {
+    const settled = this.#entries.slice(this.#front, this.#front + count);
+    for (const entry of settled) this.#bytes -= entry.bytes;
+    this.#front += settled.length;
+    this.#expired = Math.max(this.#expired, this.#base + this.#front);
+    if (this.#front >= COMPACT_AT || this.#front === this.#entries.length) this.#compact();
+    this.#wakeWaiters();
+    return settled;
+  }
+
+  /** Resolves when everything that waits now is settled. */
+  drained(): Promise<void> {
+    const position = this.#base + this.#entries.length;
+    if (this.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ position, resolve }));
+  }
+
+  #compact(): void {
+    this.#entries.splice(0, this.#front);
+    this.#base += this.#front;
+    this.#front = 0;
+  }
+
+  #wakeWaiters(): void {
+    const settledUpTo = this.#base + this.#front;
+    const due = this.#waiters.filter((waiter) => waiter.position <= settledUpTo);
+    if (due.length === 0) return;
+    this.#waiters = this.#waiters.filter((waiter) => waiter.position > settledUpTo);
+    for (const waiter of due) waiter.resolve();
+  }
+
+  /** One timer for all: every entry waits equally long, so the oldest is always the next to be told. */
+  #watch(): void {
+    const next = this.#entries[this.#expired - this.#base];
+    if (this.#timer !== undefined || next === undefined) return;
+    const delayMs = Math.max(0, next.acceptedMs + this.#timeoutMs - performance.now());
+    this.#timer = setTimeout(() => this.#expire(), delayMs);
+    this.#timer.unref();
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (;;) {
+      const entry = this.#entries[this.#expired - this.#base];
+      if (entry === undefined || entry.acceptedMs + this.#timeoutMs > now) break;
+      this.#expired += 1;
+      entry.reject(tooLate(this.#timeoutMs));
+    }
+    this.#watch();
+  }
+}
+
+/** Says that a wait was cut short while the event stays queued. */
+export function tooLate(timeoutMs: number): AuditWriteError {
+  return new AuditWriteError(
+    'AUDIT_UNAVAILABLE',
+    `the event was not durable within ${timeoutMs} ms; it stays queued and is stored when MongoDB takes it`,
+  );
+}

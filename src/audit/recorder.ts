@@ -1,0 +1,265 @@
+/** From a draft to a queued event: what `record()` promises, its bounds and its end. It knows no request object and no database. */
+import { AuditWriteError, OptionsError, StateError, warnOnce } from '../errors.js';
+import type { AuditDraft, AuditEvent } from '../event.js';
+import type { HookBus } from '../hooks.js';
+import { type Compose, type Composed, needsPseudonym } from './compose.js';
+import type { Scope, ScopeStorage } from './context.js';
+import { type DraftSnapshot, readDraft } from './draft.js';
+import { filterDraft } from './draft-filters.js';
+import { createLosses, type Losses } from './losses.js';
+import type { ResolvedRecordingOptions } from './options.js';
+import { Pending, tooLate } from './pending.js';
+import type { Origin, RecordDraft } from './recording.js';
+import type { AuditStore } from './store.js';
+import type { Vocabulary } from './vocabulary.js';
+import { Writer } from './writer.js';
+
+/** What the recorder works with. */
+export interface RecorderParts {
+  readonly store: AuditStore;
+  readonly hooks: HookBus;
+  readonly options: ResolvedRecordingOptions;
+  readonly scopes: ScopeStorage;
+  readonly compose: Compose;
+  readonly vocabulary: Vocabulary;
+  /** The key of the pseudonyms; null where there is none. Rejects when that could not be told. */
+  readonly readPseudonymKey: () => Promise<string | null>;
+}
+
+/** Figures of one instance. */
+export interface AuditStats {
+  /** Events that wait, those in preparation included. */
+  pending: number;
+  /** Their estimated bytes. */
+  pendingBytes: number;
+  /** For how long the oldest has been waiting, in milliseconds; 0 when none waits. */
+  oldestMs: number;
+  /** Events stored since the start. */
+  recorded: number;
+  /** Drafts that a filter refused, or that were malformed. */
+  refused: number;
+  /** Events lost for good. */
+  lost: number;
+  /** When an event was last acknowledged. */
+  lastDurableAt: Date | null;
+}
+
+/** A draft on its way through filters and keys. */
+interface Preparation {
+  readonly snapshot: DraftSnapshot;
+  readonly origin: Origin;
+  readonly scope: Scope;
+}
+
+/** Records for one instance. */
+export class Recorder {
+  readonly #parts: RecorderParts;
+  readonly #pending: Pending;
+  readonly #losses: Losses;
+  readonly #writer: Writer;
+  readonly #preparing = new Set<Promise<unknown>>();
+  #refused = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: RecorderParts) {
+    this.#parts = parts;
+    this.#pending = new Pending({ timeoutMs: parts.options.timeoutMs, maxBytes: parts.options.maxPendingBytes });
+    this.#losses = createLosses(parts.hooks);
+    this.#writer = new Writer({
+      store: parts.store,
+      pending: this.#pending,
+      losses: this.#losses,
+      hooks: parts.hooks,
+      createGap: (meta) => this.#composeGap(meta),
+    });
+  }
+
+  /** Takes a draft. */
+  readonly record: RecordDraft = (draft, origin) => {
+    const recorded = new Promise<AuditEvent>((resolve, reject) => {
+      this.#accept(draft, origin, { resolve, reject });
+    });
+    // Auto-logging and careless callers do not await: a rejection must not end the process.
+    recorded.catch(() => undefined);
+    return recorded;
+  };
+
+  /** Resolves when everything recorded so far is durable; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */
+  async flush(): Promise<void> {
+    const { timeoutMs } = this.#parts.options;
+    if (!(await this.#drained(timeoutMs))) throw tooLate(timeoutMs);
+  }
+
+  /** Figures for health checks and dashboards. */
+  stats(): AuditStats {
+    const oldest = this.#pending.oldestMs;
+    return {
+      pending: this.#pending.size + this.#preparing.size,
+      pendingBytes: this.#pending.bytes,
+      oldestMs: oldest === undefined ? 0 : performance.now() - oldest,
+      recorded: this.#writer.recorded,
+      refused: this.#refused,
+      lost: this.#losses.total,
+      lastDurableAt: this.#writer.lastDurableAt,
+    };
+  }
+
+  /** Takes nothing more, stores what waits until the deadline, and counts the rest as lost. */
+  close(timeoutMs: number): Promise<void> {
+    this.#closing ??= this.#finish(timeoutMs);
+    return this.#closing;
+  }
+
+  async #finish(timeoutMs: number): Promise<void> {
+    this.#writer.hurry();
+    const drained = await this.#drained(timeoutMs);
+    this.#writer.stop();
+    if (!drained) this.#abandon();
+    this.#losses.report();
+  }
+
+  #abandon(): void {
+    const left = this.#pending.settle(this.#pending.size);
+    const error = new AuditWriteError('AUDIT_UNAVAILABLE', 'close() ended before MongoDB took the event');
+    for (const entry of left) entry.reject(error);
+    const count = left.length + this.#preparing.size;
+    if (count > 0) this.#losses.note('closed', { count, gap: false });
+  }
+
+  #accept(draft: AuditDraft, origin: Origin, settle: Settle): void {
+    if (this.#closing !== undefined) {
+      settle.reject(new StateError('CLOSED', 'the audit trail is closed'));
+      return;
+    }
+    try {
+      const scope = this.#parts.scopes.getStore() ?? { request: null, actor: null };
+      const preparation = { snapshot: readDraft(draft, new Date()), origin, scope };
+      this.#noteExplicit(preparation);
+      this.#prepare(preparation, settle);
+    } catch (error) {
+      this.#refuse(draft, error, settle);
+    }
+  }
+
+  /** An explicit event says it all: whatever else saw the same act in this request is silent. */
+  #noteExplicit({ snapshot, origin, scope }: Preparation): void {
+    if (origin.source !== 'api') return;
+    const request = origin.request === undefined ? scope.request : origin.request;
+    request?.sightings.noteExplicit(snapshot.action, snapshot.target ?? 'system', snapshot.targetId ?? null);
+  }
+
+  #prepare(preparation: Preparation, settle: Settle): void {
+    const { hooks } = this.#parts;
+    const acceptedMs = performance.now();
+    const mustWait =
+      hooks.filters('audit:draft').length > 0 || needsPseudonym(preparation.snapshot, preparation.origin.attempted);
+    if (!mustWait) {
+      this.#enqueue(this.#compose(preparation, null), acceptedMs, settle);
+      return;
+    }
+    const prepared = this.#prepareSlowly(preparation).then(
+      (composed) => composed && this.#enqueue(composed, acceptedMs, settle),
+      (error: unknown) => settle.reject(error as Error),
+    );
+    this.#preparing.add(prepared);
+    void prepared.finally(() => this.#preparing.delete(prepared));
+  }
+
+  /** Filters first, then the key: a filter may bring or remove what needs it. */
+  async #prepareSlowly(preparation: Preparation): Promise<Composed> {
+    const { hooks } = this.#parts;
+    const bytes = JSON.stringify(preparation.snapshot).length;
+    if (!this.#pending.reserve(bytes)) throw this.#overflow();
+    try {
+      const snapshot = await filterDraft(preparation.snapshot, hooks);
+      if (snapshot === null) {
+        this.#refused += 1;
+        throw new AuditWriteError('AUDIT_REFUSED', 'a filter "audit:draft" of this app refused the event');
+      }
+      const key = needsPseudonym(snapshot, preparation.origin.attempted) ? await this.#readKey() : null;
+      return this.#compose({ ...preparation, snapshot }, key);
+    } finally {
+      this.#pending.release(bytes);
+    }
+  }
+
+  async #readKey(): Promise<string | null> {
+    try {
+      return await this.#parts.readPseudonymKey();
+    } catch {
+      // The event matters more than its pseudonym; what was typed is left out.
+      warnOnce('PSEUDONYM_KEY', 'the secret that keys pseudonyms could not be read: events go without them');
+      return null;
+    }
+  }
+
+  #compose({ snapshot, origin, scope }: Preparation, pseudonymKey: string | null): Composed {
+    this.#parts.vocabulary.check(snapshot.action);
+    const request = origin.request === undefined ? scope.request : origin.request;
+    const { source, attempted } = origin;
+    return this.#parts.compose(snapshot, { source, attempted, request, runAs: scope.actor, pseudonymKey });
+  }
+
+  #composeGap(meta: Record<string, string | number>): Composed {
+    const reason = String(meta['reason']);
+    const snapshot = readDraft({ action: 'audit.gap', target: 'audit', status: 'error', reason, meta }, new Date());
+    const scope = { request: null, actor: null };
+    return this.#compose({ snapshot, origin: { source: 'system', request: null }, scope }, null);
+  }
+
+  #enqueue({ event, bytes }: Composed, acceptedMs: number, settle: Settle): void {
+    if (!this.#pending.reserve(bytes)) {
+      settle.reject(this.#overflow());
+      return;
+    }
+    this.#pending.push({ event, bytes, acceptedMs, told: false, ...settle });
+    this.#writer.start();
+  }
+
+  #overflow(): AuditWriteError {
+    this.#losses.note('memory_full');
+    const { maxPendingBytes } = this.#parts.options;
+    return new AuditWriteError(
+      'AUDIT_UNAVAILABLE',
+      `${maxPendingBytes} bytes of events wait for MongoDB: no room for more`,
+    );
+  }
+
+  #refuse(draft: AuditDraft, error: unknown, settle: Settle): void {
+    this.#refused += 1;
+    const reason = error instanceof Error ? error : new OptionsError('the draft could not be read');
+    warnOnce('DRAFT_INVALID', `an audit event was not recorded: ${reason.message}`);
+    this.#parts.hooks.emit('audit:failed', { draft: { action: readAction(draft) }, error: reason, retrying: false });
+    settle.reject(reason);
+  }
+
+  /** Whether all that was accepted so far is settled within the time. */
+  async #drained(timeoutMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs, false);
+    });
+    const done = Promise.allSettled(this.#preparing).then(async () => {
+      await this.#pending.drained();
+      return true as const;
+    });
+    const drained = await Promise.race([done, late]);
+    clearTimeout(timer);
+    return drained;
+  }
+}
+
+interface Settle {
+  readonly resolve: (event: AuditEvent) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The action of a malformed draft, when that much can be read; it is shown to listeners, so only a plain name passes. */
+function readAction(draft: unknown): string {
+  try {
+    const action: unknown = (draft as { action?: unknown }).action;
+    return typeof action === 'string' && /^[a-z][a-z0-9_.-]{0,63}$/i.test(action) ? action : 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,221 @@
+/** Moves waiting events into the store: numbered, in ordered batches, one in flight, each event once. It knows no database and no request. */
+import { canonicalLine } from '../evidence/line.js';
+import { AuditWriteError, warnOnce } from '../errors.js';
+import type { AuditDraft, AuditEvent } from '../event.js';
+import type { HookBus } from '../hooks.js';
+import { createBackoff } from './backoff.js';
+import type { Losses } from './losses.js';
+import type { Entry, Pending } from './pending.js';
+import type { AuditStore, InsertOutcome, UnnumberedEvent } from './store.js';
+import { createStream, type Stream } from './stream.js';
+
+/** Larger batches gain nothing; smaller ones cost a third of the speed. */
+const MAX_BATCH_EVENTS = 1000;
+/** Well under the server's 48 MB message and its 16 MB command. */
+const MAX_BATCH_BYTES = 8 * 1024 * 1024;
+
+/** Makes the event that takes a lost one's place. */
+export type CreateGap = (meta: Record<string, string | number>) => { event: UnnumberedEvent; bytes: number };
+
+/** What the writer works with. */
+export interface WriterParts {
+  readonly store: AuditStore;
+  readonly pending: Pending;
+  readonly losses: Losses;
+  readonly hooks: HookBus;
+  readonly createGap: CreateGap;
+}
+
+/**
+ * Writes what waits in `pending`. What it is sure of leaves the queue; everything else is sent again with the same `_id`s, until the server
+ * says what became of it. @see EVIDENCE, "Sequencing and retry"
+ */
+export class Writer {
+  readonly #parts: WriterParts;
+  readonly #backoff = createBackoff();
+  #stream: Stream = createStream();
+  #running = false;
+  #stopped = false;
+  #batchLimit = MAX_BATCH_EVENTS;
+  #recorded = 0;
+  #lastDurableAt: Date | null = null;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+    parts.store.onAvailable(() => this.#backoff.skip());
+  }
+
+  /** Events stored so far. */
+  get recorded(): number {
+    return this.#recorded;
+  }
+
+  /** When an event was last acknowledged. */
+  get lastDurableAt(): Date | null {
+    return this.#lastDurableAt;
+  }
+
+  /** Begins to write after this turn of the event loop, so that what is recorded together is sent together. */
+  start(): void {
+    if (this.#running || this.#stopped) return;
+    this.#running = true;
+    setImmediate(() => void this.#run());
+  }
+
+  /** Cuts a wait between two attempts short. */
+  hurry(): void {
+    this.#backoff.skip();
+  }
+
+  /** Sends nothing more; the batch in flight is not called back. */
+  stop(): void {
+    this.#stopped = true;
+    this.#backoff.skip();
+  }
+
+  async #run(): Promise<void> {
+    let attempt = this.#send();
+    while (attempt !== undefined) {
+      const { batch, outcome } = await attempt;
+      const settled = await this.#apply(batch, outcome);
+      // The next batch is on its way before callers hear of this one: what they record then is prepared while the server works.
+      attempt = this.#send();
+      this.#acknowledge(settled);
+      if (attempt === undefined) attempt = this.#send();
+    }
+    this.#running = false;
+  }
+
+  /** Starts the insert of the front of the queue; undefined when nothing waits. */
+  #send(): Promise<{ batch: Entry[]; outcome: InsertOutcome }> | undefined {
+    const batch = this.#stopped ? [] : this.#parts.pending.peek(this.#batchLimit, MAX_BATCH_BYTES);
+    if (batch.length === 0) return undefined;
+    for (const { event } of batch) if (event._id === '') event._id = this.#stream.next();
+    return this.#parts.store.insert(batch.map(({ event }) => event)).then(
+      (outcome) => ({ batch, outcome }),
+      // A store must not reject; one that does has told nothing about the batch.
+      (error: unknown) => ({ batch, outcome: { kind: 'unknown', error: error as Error } }),
+    );
+  }
+
+  /** Draws the consequences of an outcome; gives the entries that are durable now. */
+  async #apply(batch: Entry[], outcome: InsertOutcome): Promise<Entry[]> {
+    switch (outcome.kind) {
+      case 'stored':
+        return this.#store(batch.length);
+      case 'poison':
+        return this.#isolate(batch, outcome.index, outcome.error);
+      case 'duplicate':
+        return this.#compare(batch, outcome.index);
+      case 'unknown':
+      case 'refused':
+        await this.#wait(batch, outcome);
+        return [];
+    }
+  }
+
+  #store(count: number): Entry[] {
+    this.#backoff.reset();
+    this.#batchLimit = Math.min(MAX_BATCH_EVENTS, this.#batchLimit * 2);
+    return this.#parts.pending.settle(count);
+  }
+
+  /** Tells once per event that it has to wait, then waits. */
+  async #wait(batch: Entry[], outcome: { kind: 'unknown' | 'refused'; error: Error }): Promise<void> {
+    for (const entry of batch) {
+      if (entry.told) continue;
+      entry.told = true;
+      this.#parts.hooks.emit('audit:failed', { draft: draftOf(entry.event), error: outcome.error, retrying: true });
+    }
+    if (outcome.kind === 'refused') {
+      warnOnce(
+        'AUDIT_REFUSED_BY_SERVER',
+        `MongoDB refuses audit events, they wait in memory: ${outcome.error.message}`,
+      );
+    }
+    if (!this.#stopped) await this.#backoff.wait(outcome.kind);
+  }
+
+  /** A poison event is found, by halving when the server did not name it; an `audit.gap` takes its number. */
+  async #isolate(batch: Entry[], index: number | null, error: Error): Promise<Entry[]> {
+    if (index === null && batch.length > 1) {
+      this.#batchLimit = Math.ceil(batch.length / 2);
+      return [];
+    }
+    const settled = this.#parts.pending.settle(index ?? 0);
+    const entry = batch[index ?? 0] as Entry;
+    if (entry.event.action === 'audit.gap') {
+      // Not even a gap is taken, so it is not the event: some rule of the server refuses everything.
+      await this.#wait([entry], { kind: 'refused', error });
+      return settled;
+    }
+    this.#parts.hooks.emit('audit:failed', { draft: draftOf(entry.event), error, retrying: false });
+    entry.reject(new AuditWriteError('AUDIT_WRITE_FAILED', `MongoDB can never store this event: ${error.message}`));
+    this.#parts.losses.note('poison', { gap: false });
+    entry.event = { ...this.#parts.createGap({ lost: 1, reason: 'poison' }).event, _id: entry.event._id };
+    return settled;
+  }
+
+  /** A number of ours is taken: by ourselves, before a reply got lost, or by someone else. Only the stored bytes can tell. */
+  async #compare(batch: Entry[], index: number): Promise<Entry[]> {
+    let stored: Map<string, AuditEvent>;
+    try {
+      const events = await this.#parts.store.readBack(batch.map(({ event }) => event._id));
+      stored = new Map(events.map((event) => [event._id, event]));
+    } catch (error) {
+      await this.#wait(batch, { kind: 'unknown', error: error as Error });
+      return [];
+    }
+    const ours = batch.findIndex(({ event }) => !isSame(event, stored.get(event._id)));
+    const settled = this.#store(ours === -1 ? batch.length : ours);
+    const next = ours === -1 ? undefined : batch[ours];
+    if (next !== undefined && stored.has(next.event._id)) this.#leaveStream(batch.slice(ours));
+    // Taken, and yet no majority holds it: a failover may still roll it back.
+    else if (next !== undefined && ours <= index) await this.#backoff.wait('unknown');
+    return settled;
+  }
+
+  /** Someone else wrote under our number: go on under a name that he does not know. */
+  #leaveStream(rest: Entry[]): void {
+    const taken = rest[0]?.event._id ?? '';
+    warnOnce('STREAM_TAKEN', `someone else stored an event as "${taken}"; recording goes on in a new stream`);
+    this.#stream = createStream();
+    for (const entry of rest) entry.event._id = '';
+  }
+
+  #acknowledge(settled: Entry[]): void {
+    const { losses, hooks, pending } = this.#parts;
+    if (settled.length > 0) this.#lastDurableAt = new Date();
+    this.#recorded += settled.length;
+    for (const entry of settled) {
+      entry.resolve(entry.event);
+      hooks.emit('audit:recorded', { event: entry.event });
+    }
+    if (settled.length === 0) return;
+    for (const meta of losses.takeGaps()) {
+      const { event, bytes } = this.#parts.createGap(meta as Record<string, string | number>);
+      pending.pushAnyway(gapEntry(event, bytes));
+    }
+  }
+}
+
+function gapEntry(event: UnnumberedEvent, bytes: number): Entry {
+  const ignore = (): void => undefined;
+  return { event, bytes, acceptedMs: performance.now(), told: true, resolve: ignore, reject: ignore };
+}
+
+/** Equal to the byte, by the canonical text: a duplicate that only looks like ours is someone else's. */
+function isSame(ours: UnnumberedEvent, stored: AuditEvent | undefined): boolean {
+  try {
+    return stored !== undefined && canonicalLine({ ...stored }) === canonicalLine({ ...ours });
+  } catch {
+    // It holds what no event of ours can hold.
+    return false;
+  }
+}
+
+/** The redacted draft that an event stands for, as `audit:failed` shows it. */
+function draftOf(event: UnnumberedEvent): AuditDraft {
+  const { _id, v, app, source, http, salt, ...draft } = event;
+  return { ...draft, meta: { ...draft.meta } };
+}
