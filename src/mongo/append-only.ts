@@ -1,0 +1,119 @@
+/** `appendOnly(schema)`: ties the refusals of the schema to those of the connections where it is compiled. It must not know the trail. */
+import type { Model, Schema } from 'mongoose';
+import { assertOptions, OptionsError } from '../errors.js';
+import { isFunction, kindOf, objectOf, optional } from '../settings.js';
+import { guardConnection } from './connection-guard.js';
+import { type OnViolation, refuse } from './refusal.js';
+import { assertDefinition, hookSchema } from './schema-guard.js';
+
+/** Options of {@link appendOnly}. */
+export interface AppendOnlyOptions {
+  /**
+   * Called once for each refusal, with the operation (`updateOne`, `aggregate with $out`) and the collection's name.
+   * What it throws is swallowed; it cannot let the operation through.
+   * @defaultValue nothing is called
+   */
+  onViolation?: ((violation: { operation: string; collection: string }) => void) | undefined;
+}
+
+const checkOptions = objectOf<AppendOnlyOptions>({ onViolation: optional(isFunction) });
+
+/**
+ * Makes a mongoose schema append-only: what is inserted can be read and nothing else. A mongoose plugin, for mongoose 8.9 to 9.
+ *
+ * Refused, before anything is sent, with a rejected {@link AppendOnlyError} that names the operation and the collection:
+ * every update, replacement and deletion of models, documents, queries and `bulkWrite`, also with `{ middleware: false }`;
+ * the same through `Model.collection`, through other models on the collection and through `connection.bulkWrite`;
+ * `$out`, `$merge` and `rename` into it from the same connection; dropping it, its database or its indexes, hiding and syncing
+ * indexes; indexes that delete or refuse documents (TTL, unique). Calls that chain at once (`initializeOrderedBulkOp`) throw.
+ * Inserts in every form, reads and declared plain indexes work as ever, and other collections are untouched.
+ *
+ * The connections on which the schema is compiled are guarded with their `useDb` relatives: tests that clean up use a
+ * connection of their own.
+ *
+ * It **cannot** stop the raw driver (`connection.getClient()`, `connection.db`, `Model.collection.collection`), the shell,
+ * another connection without this schema, or another process. Only a database user who may find and insert, and no more, binds those.
+ *
+ * @example
+ * ```ts
+ * const schema = new Schema({ at: Date, what: String });
+ * appendOnly(schema, { onViolation: ({ operation, collection }) => console.warn(operation, collection) });
+ * ```
+ * @throws {@link OptionsError} OPTIONS_INVALID for an unknown or wrong option, or a schema that is none.
+ * @throws {@link AppendOnlyError} APPEND_ONLY_VIOLATION, here or when a model is compiled, for the schema options `capped`,
+ * `timeseries`, `expires`, `expireAfterSeconds` and `viewOn` and for indexes with `unique` or `expires`.
+ */
+export function appendOnly(schema: Schema, options: AppendOnlyOptions = {}): void {
+  assertOptions(checkOptions(options, 'appendOnly'));
+  // Not instanceof: the app's mongoose may be another copy than any that could be imported here.
+  if ((schema as (Partial<Schema> & { instanceOfSchema?: unknown }) | null)?.instanceOfSchema !== true) {
+    throw new OptionsError(`appendOnly: schema must be a mongoose schema, got ${kindOf(schema)}`);
+  }
+  const { onViolation } = options;
+  const refuseOn = (operation: string, collection: string): Error =>
+    refuse(operation, collection, onViolation === undefined ? [] : [onViolation]);
+  assertDefinition(schema, (operation) => refuseOn(operation, schema.get('collection') ?? 'not named yet'));
+  hookSchema(schema, refuseOn);
+  const guard = (model: AnyModel): void => guardModel(model, refuseOn, onViolation);
+  schema.on('init', guard);
+  setStatics(schema, guard, refuseOn);
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type AnyModel = Model<any>;
+type Refuse = (operation: string, collection: string) => Error;
+type Static = (this: AnyModel, ...args: unknown[]) => unknown;
+
+/** Guards first: a model whose definition is refused may still be reached through its connection. */
+function guardModel(model: AnyModel, refuseOn: Refuse, onViolation: OnViolation | undefined): void {
+  const { name } = model.collection;
+  guardConnection(model.db, name, onViolation);
+  try {
+    assertDefinition(model.schema, (operation) => refuseOn(operation, name));
+  } catch (error) {
+    forget(model);
+    throw error;
+  }
+}
+
+/** A refused model is not left behind under its name: opening the connection would try to build its indexes. */
+function forget(model: AnyModel): void {
+  const base = model.base as { models?: Record<string, unknown> };
+  for (const models of [model.db.models as Record<string, unknown>, base.models ?? {}]) {
+    if (models[model.modelName] === model) delete models[model.modelName];
+  }
+}
+
+/**
+ * Statics go where listeners do not: into clones for another copy of mongoose and into discriminators. `init` runs when
+ * a model is compiled; the two that move a model leave it with a fresh collection; the last two go round the collection
+ * (hiding an index is a command on the raw database).
+ */
+function setStatics(schema: Schema, guard: (model: AnyModel) => void, refuseOn: Refuse): void {
+  const statics = schema.statics as unknown as Record<string, Static | undefined>;
+  const inherited = (name: string): Static => {
+    const own = statics[name];
+    return function callInherited(...args) {
+      const base = this.base.Model as unknown as Record<string, Static>;
+      return (own ?? base[name])?.apply(this, args);
+    };
+  };
+  const init = inherited('init');
+  statics['init'] = function init_(...args) {
+    guard(this);
+    return init.apply(this, args);
+  };
+  for (const name of ['useConnection', '$__updateConnection']) {
+    const move = inherited(name);
+    statics[name] = function moveGuarded(...args) {
+      const moved = move.apply(this, args);
+      guard(this);
+      return moved;
+    };
+  }
+  for (const name of ['syncIndexes', 'cleanIndexes']) {
+    statics[name] = function refuseIndexes() {
+      return Promise.reject(refuseOn(name, this.collection.name));
+    };
+  }
+}

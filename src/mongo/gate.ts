@@ -1,0 +1,35 @@
+/** Puts a gate before one method of one object and leaves its class, and every other instance, as it is. It must not know what is decided. */
+
+/** Calls the method behind the gate. */
+export type Call = (...args: readonly unknown[]) => unknown;
+
+/** Decides one call: returns what the caller gets, from `call` or without it. */
+export type Decide = (call: Call, args: readonly unknown[]) => unknown;
+
+/** Whether the gate can be replaced or removed by assignment: `fixed` for what must hold, `loose` on objects that belong to the app. */
+export type Hold = 'fixed' | 'loose';
+
+/** Gates `target[name]`. The method behind it is looked up at each call, so that tracing which patches the class later still works. */
+export function gate(target: object, name: string, options: { decide: Decide; hold: Hold }): void {
+  const { decide, hold } = options;
+  const loose = hold === 'loose';
+  Object.defineProperty(target, name, {
+    configurable: loose,
+    writable: loose,
+    enumerable: false,
+    value: function gated(...args: unknown[]): unknown {
+      return decide((...passed) => behind(target, name)(...passed), args);
+    },
+  });
+}
+
+function behind(target: object, name: string): Call {
+  const method = (Object.getPrototypeOf(target) as Record<string, unknown>)[name];
+  if (typeof method !== 'function') throw new TypeError(`${name} is not a function`);
+  return (...args) => Reflect.apply(method, target, args) as unknown;
+}
+
+/** A refusal as the rejected promise that an asynchronous method owes, or else what the call returns. */
+export function rejectOr(refusal: Error | undefined, proceed: () => unknown): unknown {
+  return refusal === undefined ? proceed() : Promise.reject(refusal);
+}
