@@ -10,7 +10,8 @@ import { type DraftSnapshot, TEXT_LIMITS } from './draft.js';
 import type { ResolvedRecordingOptions } from './options.js';
 import { pseudonym } from './pseudonym.js';
 import type { Origin } from './recording.js';
-import { isEmail, type Redactor } from './redaction.js';
+import { isEmail } from './email.js';
+import type { Redactor } from './redaction.js';
 import type { RequestContext } from './context.js';
 import type { Meta, UnnumberedEvent } from './store.js';
 import { cleanText } from './text.js';
@@ -54,7 +55,7 @@ export function createComposer(parts: ComposerParts): Compose {
   const nullable = (value: string | null, limit: number): string | null => (value === null ? null : text(value, limit));
 
   function identity(value: string | null, key: string | null): string | null {
-    if (value === null || !isEmail(value)) return nullable(value, TEXT_LIMITS.actorId);
+    if (value === null || !looksPersonal(value)) return nullable(value, TEXT_LIMITS.actorId);
     return key === null ? '[email]' : pseudonym(value, key);
   }
 
@@ -122,7 +123,8 @@ function redactMeta({ redactor, hooks }: ComposerParts, meta: Meta): Meta {
 }
 
 function looksPersonal(id: string | null | undefined): boolean {
-  return typeof id === 'string' && isEmail(id);
+  // Most ids hold neither: the pattern runs only for those that may be an address.
+  return typeof id === 'string' && (id.includes('@') || id.includes('%40')) && isEmail(id);
 }
 
 const SALT_BYTES = 16;

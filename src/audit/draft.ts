@@ -1,5 +1,5 @@
 /** Takes what a caller drafted, by value and at once: checked, bounded, still unredacted. It knows no request and no actor. */
-import { normalise } from '../evidence/normalise.js';
+import { normalise, SCAN_SLACK, SNAPSHOT_LIMITS } from '../evidence/normalise.js';
 import { OptionsError } from '../errors.js';
 import type { AuditDraft, AuditStatus } from '../event.js';
 import { kindOf, oneOf, unknownName } from '../settings.js';
@@ -37,9 +37,6 @@ export const TEXT_LIMITS = {
   userAgent: 255,
   requestId: 128,
 } as const;
-
-/** What is kept beyond a limit until redaction has run, so that a secret at the cut is seen whole. */
-const REDACTION_SLACK = 4096;
 
 const MEMBERS: readonly (keyof AuditDraft)[] = Object.keys({
   action: 0,
@@ -139,7 +136,7 @@ function id(members: Members, key: 'targetId' | 'actorId' | 'onBehalfOf' | 'tena
 function readMeta(meta: unknown): Meta {
   if (meta === undefined) return {};
   if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) throw invalid('draft.meta', 'an object', meta);
-  const snapshot = normalise(meta);
+  const snapshot = normalise(meta, SNAPSHOT_LIMITS);
   return typeof snapshot === 'object' && snapshot !== null && !Array.isArray(snapshot)
     ? (snapshot as Meta)
     : { value: snapshot };
@@ -158,7 +155,8 @@ function isDate(value: unknown): value is Date {
 }
 
 function bounded(value: string, limit: number): string {
-  return value.length <= limit + REDACTION_SLACK ? value : value.slice(0, limit + REDACTION_SLACK);
+  // What stands beyond the limit is kept until redaction has run, so that a secret at the cut is seen whole.
+  return value.length <= limit + SCAN_SLACK ? value : value.slice(0, limit + SCAN_SLACK);
 }
 
 function invalid(path: string, form: string, value: unknown): OptionsError {

@@ -4,7 +4,7 @@ import type { AuditDraft, AuditEvent, AuditSource, Context } from '../event.js';
 import { kindOf, isRecord, unknownName } from '../settings.js';
 import type { RequestContext } from './context.js';
 import { readId } from './identity.js';
-import { emailDomain } from './redaction.js';
+import { emailDomain } from './email.js';
 
 /** Where a draft comes from: what saw it, and in which request. */
 export interface Origin {

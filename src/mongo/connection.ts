@@ -1,0 +1,107 @@
+/** The way to the trail's database: the app's own connection, or one that is opened here, again and again until it stands. */
+import mongoose from 'mongoose';
+import type { Connection } from 'mongoose';
+
+type Db = NonNullable<Connection['db']>;
+
+/** A connection that may not stand yet. */
+export interface Link {
+  /** The mongoose connection, from the start; for compiling models. */
+  readonly connection: Connection;
+  /** The database, once the connection stands; tries to open it where that is ours to do. Rejects when it does not stand in time. */
+  database(timeoutMs: number): Promise<Db>;
+  /** Calls back each time the connection comes up. */
+  onConnected(listener: () => void): void;
+  /** The server no longer accepts the credentials: the next use reads them anew. Nothing for the app's own connection. */
+  logInAgain(): Promise<void>;
+  /** Closes what was opened here. */
+  close(): Promise<void>;
+}
+
+const CONNECTING = 2;
+
+/** Uses the app's own connection: it is neither opened nor closed here. */
+export function useConnection(connection: Connection): Link {
+  return {
+    connection,
+    async database(timeoutMs) {
+      if (connection.readyState === CONNECTING) await inTime(connection.asPromise(), timeoutMs);
+      // Once open, the driver finds its way back by itself, whatever the state says meanwhile.
+      if (!connection.db) throw new Error('the mongoose connection is not open');
+      return connection.db;
+    },
+    logInAgain: () => Promise.resolve(),
+    onConnected: (listener) => void connection.on('connected', listener),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Sized for one writer and a few readers; a command that hangs gives its socket back before the writer's next attempts pile up. */
+const CLIENT_OPTIONS = {
+  maxPoolSize: 10,
+  serverSelectionTimeoutMS: 5000,
+  connectTimeoutMS: 5000,
+  socketTimeoutMS: 60_000,
+  appName: 'express-strongroom',
+  autoIndex: false,
+  autoCreate: false,
+} as const;
+
+/** Opens a connection by a URI that is read anew at each attempt, so that a rotated password is found. */
+export function openConnection(readUri: () => Promise<string>): Link {
+  const connection = mongoose.createConnection();
+  let opening: Promise<unknown> | undefined;
+  let isOpen = false;
+  let closed = false;
+  // mongoose tells failures to the promise and to this event; without a listener the event would end the process.
+  connection.on('error', () => undefined);
+
+  /** A client that failed at its first connect stays closed for good, so each attempt opens a new one. */
+  async function open(): Promise<void> {
+    const uri = await readUri();
+    if (closed) throw new Error('the connection was closed');
+    await connection.openUri(uri, CLIENT_OPTIONS);
+    isOpen = true;
+  }
+
+  return {
+    connection,
+    async database(timeoutMs) {
+      if (!isOpen) {
+        opening ??= open().finally(() => {
+          opening = undefined;
+        });
+        // Whoever waits hears of a failure; when nobody waits any more it must not become an unhandled rejection.
+        opening.catch(() => undefined);
+        await inTime(opening, timeoutMs);
+      }
+      // Once open, the driver finds its way back by itself, whatever the state says meanwhile.
+      if (!connection.db) throw new Error('the connection is not open');
+      return connection.db;
+    },
+    async logInAgain() {
+      if (!isOpen) return;
+      isOpen = false;
+      await connection.close();
+    },
+    onConnected: (listener) => void connection.on('connected', listener),
+    async close() {
+      closed = true;
+      await opening?.catch(() => undefined);
+      await connection.close();
+    },
+  };
+}
+
+/** The result, or a rejection when it takes longer; the work itself goes on. */
+export async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`MongoDB did not answer within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

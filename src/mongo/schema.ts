@@ -1,0 +1,53 @@
+/** The mongoose model of the trail: for reading, append-only. It knows the event's shape and nothing of requests. */
+import type { Connection, Model, Schema } from 'mongoose';
+import type { AuditEvent } from '../event.js';
+import { appendOnly } from './append-only.js';
+
+/** Tells of a refused operation. */
+export type OnViolation = (violation: { operation: string; collection: string }) => void;
+
+/**
+ * Compiles the trail's model on a connection, once per connection and collection. The schema comes from the connection's own mongoose: a
+ * second copy would not be recognised.
+ */
+export function compileModel(connection: Connection, collection: string, onViolation: OnViolation): Model<AuditEvent> {
+  const name = `StrongroomAudit:${collection}`;
+  const compiled = connection.models[name];
+  if (compiled !== undefined) return compiled as Model<AuditEvent>;
+  const schema = createSchema(connection, collection);
+  appendOnly(schema, { onViolation });
+  return connection.model(name, schema) as unknown as Model<AuditEvent>;
+}
+
+function createSchema(connection: Connection, collection: string): Schema {
+  const { Schema } = (connection as unknown as { base: { Schema: new (paths: object, options: object) => Schema } })
+    .base;
+  const text = { type: String };
+  const http = { type: { method: text, route: text, status: { type: Number }, _id: false }, default: null };
+  return new Schema(
+    {
+      _id: text,
+      v: { type: Number },
+      at: { type: Date },
+      app: text,
+      tenantId: text,
+      actorId: text,
+      actorRole: text,
+      onBehalfOf: text,
+      action: text,
+      target: text,
+      targetId: text,
+      status: text,
+      reason: text,
+      ipAddress: text,
+      userAgent: text,
+      requestId: text,
+      source: text,
+      http,
+      meta: { type: Object },
+      salt: text,
+    },
+    // Indexes and the collection are the store's business: it builds them where the user may, and does not fail where he may not.
+    { collection, versionKey: false, minimize: false, autoIndex: false, autoCreate: false, id: false },
+  );
+}

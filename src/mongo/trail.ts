@@ -1,0 +1,94 @@
+/** The public trail: recording, reading, figures, and the model. It composes what `audit/` offers and adds mongoose's side. */
+import type { Model } from 'mongoose';
+import type { ScopeStorage } from '../audit/context.js';
+import {
+  type AuditFilter,
+  type AuditGrouping,
+  type AuditQuery,
+  readFilter,
+  readGrouping,
+  readQuery,
+  writeCursor,
+} from '../audit/query.js';
+import type { AuditStats, Recorder } from '../audit/recorder.js';
+import { type AuditRecorder, createAuditRecorder } from '../audit/recording.js';
+import { readRunAsActor } from '../audit/run-as.js';
+import type { AuditGroup, AuditStore, StoreFilter } from '../audit/store.js';
+import type { Actor, AuditEvent } from '../event.js';
+
+/** The audit trail: recording, reading and figures. Recording takes the current request's context by itself. */
+export interface AuditTrail extends AuditRecorder {
+  /** One page of events, newest first; `next` is the cursor of the page after, null on the last. @throws QUERY_INVALID, QUERY_TIMEOUT, AUDIT_UNAVAILABLE */
+  find(query?: AuditQuery): Promise<{ events: AuditEvent[]; next: string | null }>;
+  /** How many events; exact. @throws QUERY_INVALID, QUERY_TIMEOUT, AUDIT_UNAVAILABLE */
+  count(query?: AuditFilter): Promise<number>;
+  /** Counts by group, largest first; intervals in UTC. @throws QUERY_INVALID, QUERY_TIMEOUT, AUDIT_UNAVAILABLE */
+  aggregate(o: AuditGrouping): Promise<AuditGroup[]>;
+  /** All events of a filter, newest first, fetched a page at a time. Events recorded meanwhile are not among them. */
+  stream(query?: AuditFilter): AsyncIterable<AuditEvent>;
+  /** Runs work in the name of an actor: what it records, also later and in what it awaits, is attributed to them. Gives what the work gives. */
+  runAs<T>(actor: Actor, work: () => T): T;
+  /** Resolves when everything recorded so far is durable, that of finished requests included; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */
+  flush(): Promise<void>;
+  /** Figures for health checks and dashboards. */
+  stats(): AuditStats;
+  /** The mongoose model, for reading; every update and delete is refused. @throws OPTIONS_INVALID with `audit: false` */
+  readonly model: Model<AuditEvent>;
+}
+
+/** What the trail is made of. */
+export interface TrailParts {
+  readonly recorder: Recorder;
+  readonly store: AuditStore;
+  readonly scopes: ScopeStorage;
+  readonly readModel: () => Model<AuditEvent>;
+  /** Hands over what finished requests still have to say. */
+  readonly settleRequests: () => Promise<void>;
+}
+
+const STREAM_PAGE = 1000;
+
+/** Creates the trail of one instance. */
+export function createTrail(parts: TrailParts): AuditTrail {
+  const { recorder, store, scopes } = parts;
+
+  async function find(query?: AuditQuery): Promise<{ events: AuditEvent[]; next: string | null }> {
+    const page = readQuery(query);
+    const found = await store.find({ ...page, limit: page.limit + 1 });
+    const events = found.slice(0, page.limit);
+    const last = events.at(-1);
+    const isMore = found.length > page.limit && last !== undefined;
+    return { events, next: isMore ? writeCursor({ at: last.at, id: last._id }, page) : null };
+  }
+
+  async function* walk(filter: StoreFilter): AsyncGenerator<AuditEvent, void, undefined> {
+    // Pages instead of one long cursor: a slow reader or a failover does not end the walk.
+    let page = await store.find({ ...filter, limit: STREAM_PAGE });
+    while (page.length > 0) {
+      yield* page;
+      const last = page.at(-1) as AuditEvent;
+      if (page.length < STREAM_PAGE) return;
+      page = await store.find({ ...filter, limit: STREAM_PAGE, after: { at: last.at, id: last._id } });
+    }
+  }
+
+  return Object.freeze({
+    ...createAuditRecorder((draft, hints) => recorder.record(draft, { source: 'api', ...hints })),
+    find,
+    count: async (query: AuditFilter = {}) => store.count(readFilter(query)),
+    aggregate: async (o: AuditGrouping) => store.aggregate(readGrouping(o)),
+    stream: (query: AuditFilter = {}) => walk(readFilter(query)),
+    runAs: <T>(actor: Actor, work: () => T): T => {
+      const request = scopes.getStore()?.request ?? null;
+      return scopes.run({ request, actor: readRunAsActor(actor) }, work);
+    },
+    async flush() {
+      await parts.settleRequests();
+      await recorder.flush();
+    },
+    stats: () => recorder.stats(),
+    get model() {
+      return parts.readModel();
+    },
+  });
+}

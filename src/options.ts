@@ -1,0 +1,59 @@
+/** The options of `strongroom()`, composed of what each folder takes, and their check. It builds nothing. */
+import type { HelmetOptions } from 'helmet';
+import { type RecordingOptions, recordingShape } from './audit/options.js';
+import { assertOptions } from './errors.js';
+import type { EventListeners, Filters } from './hooks.js';
+import { type CaptureOptions, captureShape } from './http/options.js';
+import { findStorageConflict, type StorageOptions, storageShape } from './mongo/options.js';
+import { checkEnvironment, type Environment } from './secrets/environment.js';
+import { checkSecretsOptions, type SecretsOptions } from './secrets/options.js';
+import { type Check, either, isBoolean, isRecord, matches, objectOf, optional } from './settings.js';
+
+/** Options of the audit trail: where it is stored, what is recorded by itself, what an event says. */
+export interface AuditOptions extends StorageOptions, CaptureOptions, RecordingOptions {}
+
+/** Options of {@link strongroom}. Everything has a default but where the trail is stored. */
+export interface StrongroomOptions {
+  /** Where secrets come from and how long they are kept. @defaultValue the provider named by SECRETS_PROVIDER, else `env`; 5 minutes */
+  secrets?: SecretsOptions | undefined;
+  /** The trail. `false`: `req.audit` and `room.audit` are there and check what they get, nothing is stored, reads are empty. */
+  audit: AuditOptions | false;
+  /**
+   * Security headers. `true`: helmet's own defaults; an object: options for helmet; `false`: none.
+   * @defaultValue helmet's headers that cannot break a page: no CSP, HSTS, COOP or CORP
+   */
+  helmet?: HelmetOptions | boolean | undefined;
+  /** Adds production to what NODE_ENV and APP_ENV say; never takes it away. A warning says so, once, when it had to be guessed. */
+  environment?: Environment | undefined;
+  /** Listeners and filters from the start; more by `room.hooks`. */
+  hooks?: { events?: EventListeners | undefined; filters?: Filters | undefined } | undefined;
+}
+
+const checkAuditObject = objectOf<AuditOptions>({ ...storageShape, ...captureShape, ...recordingShape });
+
+const checkAudit: Check = (value, path) => {
+  if (value === false) return undefined;
+  if (value === undefined)
+    return `${path} is missing: say where the trail is stored, { connection } or { uri }, or false for none`;
+  if (!isRecord(value)) return matches(isRecord, 'an object or false')(value, path);
+  return checkAuditObject(value, path) ?? findStorageConflict(value, path);
+};
+
+const isHooks = objectOf<NonNullable<StrongroomOptions['hooks']>>({
+  // Names and functions are checked by createHooks, which knows them.
+  events: optional(matches(isRecord, 'an object of listeners')),
+  filters: optional(matches(isRecord, 'an object of filters')),
+});
+
+const checkStrongroom = objectOf<StrongroomOptions>({
+  secrets: optional(checkSecretsOptions),
+  audit: checkAudit,
+  helmet: optional(either([isBoolean, matches(isRecord, 'an object')], 'true, false or an object of helmet options')),
+  environment: checkEnvironment,
+  hooks: optional(isHooks),
+});
+
+/** Checks everything at once, before anything is built. @throws {@link OptionsError} OPTIONS_INVALID naming the option's path. */
+export function assertStrongroomOptions(options: unknown): asserts options is StrongroomOptions {
+  assertOptions(isRecord(options) ? checkStrongroom(options, '') : matches(isRecord, 'an object')(options, 'options'));
+}
