@@ -1,6 +1,6 @@
 /** Turns a draft into the event that is stored: attributed, redacted, cut to size, salted. Nothing unredacted leaves this file. */
 import { randomFillSync } from 'node:crypto';
-import { normalise, sizeOf } from '../evidence/normalise.js';
+import { normalise, sizeOf, SNAPSHOT_LIMITS } from '../evidence/normalise.js';
 import type { Actor, AuditHttp } from '../event.js';
 import type { HookBus } from '../hooks.js';
 import { isRecord } from '../settings.js';
@@ -14,7 +14,6 @@ import { isEmail } from './email.js';
 import type { Redactor } from './redaction.js';
 import type { RequestContext } from './context.js';
 import type { Meta, UnnumberedEvent } from './store.js';
-import { cleanText } from './text.js';
 
 /** An event without its number, and its weight in memory. */
 export interface Composed {
@@ -51,7 +50,7 @@ export function needsPseudonym(draft: DraftSnapshot, attempted: string | undefin
 /** Creates the composer of one instance. */
 export function createComposer(parts: ComposerParts): Compose {
   const { redactor, options } = parts;
-  const text = (value: string, limit: number): string => cleanText(redactor.text(value), limit);
+  const text = redactor.text;
   const nullable = (value: string | null, limit: number): string | null => (value === null ? null : text(value, limit));
 
   function identity(value: string | null, key: string | null): string | null {
@@ -89,7 +88,7 @@ export function createComposer(parts: ComposerParts): Compose {
       userAgent: options.userAgent ? nullable(userAgent, TEXT_LIMITS.userAgent) : null,
       requestId: nullable(requestId, TEXT_LIMITS.requestId),
       source: setting.source,
-      http: request === null ? null : cleanHttp(request.http(), text),
+      http: request === null ? null : cleanHttp(request.http(), redactor),
       meta: redactMeta(parts, draft.meta),
       salt: createSalt(),
     };
@@ -97,7 +96,7 @@ export function createComposer(parts: ComposerParts): Compose {
   };
 }
 
-function cleanHttp(http: AuditHttp, text: (value: string, limit: number) => string): AuditHttp {
+function cleanHttp(http: AuditHttp, { text }: Redactor): AuditHttp {
   return {
     method: text(http.method, 32),
     route: http.route === null ? null : text(http.route, 256),
@@ -112,7 +111,7 @@ function redactMeta({ redactor, hooks }: ComposerParts, meta: Meta): Meta {
     try {
       const answer: unknown = filter(redacted);
       if (!isRecord(answer)) throw new TypeError('an audit:redact filter must answer with an object');
-      redacted = answer as Meta;
+      redacted = redactor.meta(normalise(answer, SNAPSHOT_LIMITS)) as Meta;
     } catch (error) {
       hooks.failed('audit:redact', error);
       // What the filter was meant to hide must not be stored because the filter failed.

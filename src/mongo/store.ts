@@ -10,6 +10,7 @@ import { readEnforcement } from './privileges.js';
 import { countPipeline, groupPipeline, hintFor, matchPage, NEWEST_FIRST } from './reads.js';
 
 type Db = NonNullable<Connection['db']>;
+type Events = ReturnType<typeof eventsOf>;
 
 /** After that long without a reply an attempt is unknown and made again: a frozen server must not hold the queue for ever. */
 const ATTEMPT_TIMEOUT_MS = 15_000;
@@ -69,18 +70,14 @@ export function createMongoStore({ link, collection, tenant }: MongoStoreOptions
   }
 
   const options = { ...READ, maxTimeMS: QUERY_TIMEOUT_MS };
-  const events = (db: Db) => db.collection<AuditEvent>(collection);
+  const events = (db: Db): Events => eventsOf(db, collection);
 
-  /** A named index that this user may not build is missing: then the planner does what it can. */
-  function aggregate(pipeline: object[], hint: object): Promise<Record<string, unknown>[]> {
-    const run = (db: Db, more: object) =>
-      events(db)
-        .aggregate(pipeline, { ...options, ...more })
-        .toArray();
+  /** Reads with the index named; where it is missing, since this user may not build it, the planner does what it can. */
+  function readBy<T>(hint: object, query: (source: Events, named: object) => Promise<T>): Promise<T> {
     return read((db) =>
-      run(db, hint).catch((error: unknown) => {
+      query(events(db), { ...options, ...hint }).catch((error: unknown) => {
         if ((error as { code?: unknown }).code !== BAD_VALUE) throw error;
-        return run(db, {});
+        return query(events(db), options);
       }),
     );
   }
@@ -94,19 +91,18 @@ export function createMongoStore({ link, collection, tenant }: MongoStoreOptions
           .toArray(),
       ),
     find: (page: PageRequest) =>
-      read((db) =>
-        events(db)
-          .find(matchPage(page), { ...options, sort: NEWEST_FIRST, limit: page.limit })
-          .toArray(),
+      readBy(hintFor(page, { tenant }), (source, named) =>
+        source.find(matchPage(page), { ...named, sort: NEWEST_FIRST, limit: page.limit }).toArray(),
       ),
-    count: async (filter: StoreFilter) => {
-      const [total] = await aggregate(countPipeline(filter), hintFor(filter, { tenant }));
-      return (total?.['count'] as number | undefined) ?? 0;
-    },
-    aggregate: async (request: GroupRequest) => {
-      const groups = await aggregate(groupPipeline(request), hintFor(request, { tenant, by: request.by }));
-      return groups.map(toGroup);
-    },
+    count: (filter: StoreFilter) =>
+      readBy(hintFor(filter, { tenant }), async (source, named) => {
+        const [total] = await source.aggregate(countPipeline(filter), named).toArray();
+        return (total?.['count'] as number | undefined) ?? 0;
+      }),
+    aggregate: (request: GroupRequest) =>
+      readBy(hintFor(request, { tenant, by: request.by }), async (source, named) =>
+        (await source.aggregate(groupPipeline(request), named).toArray()).map(toGroup),
+      ),
     onAvailable: (listener) => link.onConnected(listener),
     async inspect(timeoutMs) {
       const look = async () => {
@@ -124,6 +120,10 @@ export function createMongoStore({ link, collection, tenant }: MongoStoreOptions
     },
     close: () => link.close(),
   };
+}
+
+function eventsOf(db: Db, collection: string) {
+  return db.collection<AuditEvent>(collection);
 }
 
 function toGroup(group: object): AuditGroup {

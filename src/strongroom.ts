@@ -1,0 +1,221 @@
+/** The composition root: the only file that knows everything. It wires what spans two folders and does nothing else. */
+import type { Request, RequestHandler, Response, NextFunction } from 'express';
+import { createComposer } from './audit/compose.js';
+import { createScopeStorage, type ScopeStorage } from './audit/context.js';
+import { createEmptyStore } from './audit/empty-store.js';
+import { resolveRecordingOptions } from './audit/options.js';
+import { Recorder } from './audit/recorder.js';
+import { createRedactor } from './audit/redaction.js';
+import type { AuditStore, StoreInspection } from './audit/store.js';
+import { createVocabulary } from './audit/vocabulary.js';
+import { assertOptions, OptionsError, StateError } from './errors.js';
+import { createHooks, type HookBus, type Hooks } from './hooks.js';
+import { createHttpLayer, type HttpLayer } from './http/middleware.js';
+import { openConnection, useConnection } from './mongo/connection.js';
+import { guardConnection } from './mongo/connection-guard.js';
+import { compileModel } from './mongo/schema.js';
+import { createMongoStore } from './mongo/store.js';
+import { type AuditTrail, createTrail } from './mongo/trail.js';
+import { type AuditOptions, assertStrongroomOptions, type StrongroomOptions } from './options.js';
+import { type Environment, resolveEnvironment } from './secrets/environment.js';
+import { openSecretManager, readCachedValues, restrictAccessor, type SecretManager } from './secrets/manager.js';
+import { type Duration, isDuration, objectOf, optional, readDuration } from './settings.js';
+
+/** What `ready()` found. */
+export interface ReadyReport {
+  /** Where the process runs. */
+  environment: Environment;
+  /** How many required secrets were checked; all of them are there. */
+  secrets: { checked: number };
+  /** What a look at the trail's database showed; false with `audit: false`. */
+  audit: false | StoreInspection;
+}
+
+/** Options of `ready()` and `close()`. */
+export interface WaitOptions {
+  /** How long to wait at the most. @defaultValue `'10s'` */
+  timeout?: Duration | undefined;
+}
+
+/** An Express middleware that also carries what the app needs outside a request. */
+export interface Strongroom extends RequestHandler {
+  /** The secrets; `req.secrets` is the same without the right to change them and without the package's own keys. */
+  readonly secrets: SecretManager;
+  /** The trail. */
+  readonly audit: AuditTrail;
+  /** Listeners and filters. */
+  readonly hooks: Hooks;
+  /**
+   * Fails fast: every required secret is there, the database can be reached, indexes are built where this user may.
+   * @throws SECRET_NOT_FOUND, SECRET_PROVIDER_FAILED, SECRET_TIMEOUT, AUDIT_UNAVAILABLE, CLOSED
+   */
+  ready(options?: WaitOptions): Promise<ReadyReport>;
+  /** Stores what waits, until the deadline, then closes what was opened. What could not be stored is counted in `audit:lost`. Idempotent. */
+  close(options?: WaitOptions): Promise<void>;
+}
+
+const DEFAULT_WAIT_MS = 10_000;
+const checkWait = objectOf<WaitOptions>({ timeout: optional(isDuration) });
+
+/** The package's own keys: no route handler of the app has a use for them. */
+const SIGNING_KEY = 'AUDIT_SIGNING_KEY';
+
+/**
+ * Creates the middleware. No I/O: the database is reached at the first event, or by `ready()`.
+ *
+ * @example
+ * ```ts
+ * const room = strongroom({ audit: { uri: { secret: 'AUDIT_URI' } } });
+ * app.use(room);
+ * await room.ready();
+ * ```
+ * @throws {@link OptionsError} OPTIONS_INVALID naming the option's path.
+ * @throws {@link SecretError} SECRET_PROVIDER_UNKNOWN, SECRET_INSECURE_IN_PRODUCTION
+ */
+export function strongroom(options: StrongroomOptions): Strongroom {
+  assertStrongroomOptions(options);
+  const environment = resolveEnvironment(options.environment);
+  const hooks = createHooks(options.hooks);
+  const scopes = createScopeStorage();
+  const secrets = openSecretManager({
+    options: options.secrets,
+    environment,
+    hooks,
+    onSet: (name) => recordSecretAct('secret.rotate', name),
+    onInvalidate: (name) => recordSecretAct('secret.invalidate', name),
+  });
+  const storage = openStorage(options.audit, { hooks, secrets });
+  const recorder = createRecorder(options.audit, { hooks, secrets, scopes, store: storage.store });
+  const http = createHttp(options, { secrets, scopes, recorder });
+  const trail = createTrail({ ...storage, recorder, scopes, settleRequests: () => http.settle() });
+
+  function recordSecretAct(action: string, name: string | undefined): void {
+    void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
+  }
+
+  return assemble(http.middleware, {
+    secrets,
+    audit: trail,
+    hooks: { on: hooks.on, filter: hooks.filter },
+    ...createLifecycle({ options, environment, secrets, recorder, http, store: storage.store }),
+  });
+}
+
+/** Where events go, and the model to read them by. */
+interface Storage {
+  readonly store: AuditStore;
+  readonly readModel: () => AuditTrail['model'];
+}
+
+const DEFAULT_COLLECTION = 'audit_events';
+
+function openStorage(audit: AuditOptions | false, around: { hooks: HookBus; secrets: SecretManager }): Storage {
+  if (audit === false) return { store: createEmptyStore(), readModel: refuseModel };
+  const { connection, uri, collection = DEFAULT_COLLECTION } = audit;
+  const link =
+    connection === undefined ? openConnection(() => readUri(uri, around.secrets)) : useConnection(connection);
+  const onViolation = (violation: { operation: string; collection: string }): void => {
+    around.hooks.emit('audit:blocked', violation);
+  };
+  guardConnection(link.connection, collection, onViolation);
+  const model = compileModel(link.connection, collection, onViolation);
+  return {
+    store: createMongoStore({ link, collection, tenant: audit.tenant !== undefined }),
+    readModel: () => model,
+  };
+}
+
+function refuseModel(): never {
+  throw new OptionsError('audit is false: there is no collection and no model');
+}
+
+/** Asked at each attempt to connect, past the cache: a rotated password is found without a restart. */
+async function readUri(uri: AuditOptions['uri'], secrets: SecretManager): Promise<string> {
+  if (typeof uri === 'object') return secrets.get(uri.secret, { refresh: true });
+  return uri ?? '';
+}
+
+function createRecorder(
+  audit: AuditOptions | false,
+  around: { hooks: HookBus; secrets: SecretManager; scopes: ScopeStorage; store: AuditStore },
+): Recorder {
+  const { hooks, secrets } = around;
+  const options = resolveRecordingOptions(audit === false ? {} : audit);
+  const redactor = createRedactor({ ...options.redact, secretValues: () => readCachedValues(secrets) });
+  return new Recorder({
+    ...around,
+    options,
+    compose: createComposer({ redactor, hooks, options }),
+    vocabulary: createVocabulary(options.actions),
+    readPseudonymKey: async () => (await secrets.get(options.pseudonymKey, { default: '' })) || null,
+  });
+}
+
+function createHttp(
+  options: StrongroomOptions,
+  around: { secrets: SecretManager; scopes: ScopeStorage; recorder: Recorder },
+): HttpLayer {
+  const { audit } = options;
+  const { pseudonymKey } = resolveRecordingOptions(audit === false ? {} : audit);
+  const uri = audit === false || typeof audit.uri !== 'object' ? [] : [audit.uri.secret];
+  return createHttpLayer({
+    record: around.recorder.record,
+    scopes: around.scopes,
+    secrets: restrictAccessor(around.secrets, new Set([SIGNING_KEY, pseudonymKey, ...uri])),
+    helmet: options.helmet,
+    audit,
+  });
+}
+
+interface LifecycleParts {
+  readonly options: StrongroomOptions;
+  readonly environment: Environment;
+  readonly secrets: SecretManager;
+  readonly recorder: Recorder;
+  readonly http: HttpLayer;
+  readonly store: AuditStore;
+}
+
+function createLifecycle(parts: LifecycleParts): Pick<Strongroom, 'ready' | 'close'> {
+  const { options, secrets, recorder, http, store } = parts;
+  let closing: Promise<void> | undefined;
+
+  async function ready(wait: WaitOptions = {}): Promise<ReadyReport> {
+    const timeoutMs = readWait(wait, 'ready');
+    if (closing !== undefined) throw new StateError('CLOSED', 'ready() was called after close()');
+    await secrets.ready();
+    const audit = options.audit === false ? (false as const) : await store.inspect(timeoutMs);
+    const checked = options.secrets?.required?.length ?? 0;
+    return { environment: parts.environment, secrets: { checked }, audit };
+  }
+
+  async function finish(timeoutMs: number): Promise<void> {
+    await http.close();
+    await recorder.close(timeoutMs);
+    await store.close();
+    await secrets.close();
+  }
+
+  return {
+    ready,
+    async close(wait: WaitOptions = {}) {
+      const timeoutMs = readWait(wait, 'close');
+      closing ??= finish(timeoutMs);
+      await closing;
+    },
+  };
+}
+
+function readWait(wait: WaitOptions, path: string): number {
+  assertOptions(checkWait(wait, path));
+  return readDuration(wait.timeout) ?? DEFAULT_WAIT_MS;
+}
+
+/** Express takes the function; what it carries is not enumerable, so that no dump of an app shows it. */
+function assemble(middleware: RequestHandler, carried: Omit<Strongroom, keyof RequestHandler>): Strongroom {
+  const room = function strongroom(req: Request, res: Response, next: NextFunction): void {
+    void middleware(req, res, next);
+  };
+  for (const [name, value] of Object.entries(carried)) Object.defineProperty(room, name, { value });
+  return room as unknown as Strongroom;
+}
