@@ -81,13 +81,20 @@ export function createAccessor(
   }
   return Object.freeze<SecretsAccessor>({
     get(name, options) {
-      const value = options === undefined && !hidden.has(name) ? reader.peek(name) : undefined;
-      return value === undefined ? handled(getSlowly(name, options)) : Promise.resolve(value);
+      const plain = (options === undefined || isDefaultOnly(options)) && !hidden.has(name);
+      return (plain ? reader.fresh(name)?.resolved : undefined) ?? handled(getSlowly(name, options));
     },
     getMany: (names) => handled(getAll(names)),
     has: (name) => handled(has(name)),
     sealed: (name) => handled(seal(name)),
   });
+}
+
+/** The options that a warm read need not look at, in a tenth of the time of the whole check. */
+function isDefaultOnly(options: GetSecretOptions): boolean {
+  if (!isRecord(options)) return false;
+  for (const key in options) if (key !== 'default') return false;
+  return options.default === undefined || typeof options.default === 'string';
 }
 
 /** Marks a promise as handled, for callers who start it, do something else and await it too late. */

@@ -5,6 +5,8 @@ import NodeCache from 'node-cache';
 export interface CacheEntry {
   /** The secret. */
   readonly value: string;
+  /** The same, resolved once: what every read of a fresh value returns, so that the hot path makes no promise. */
+  readonly resolved: Promise<string>;
   /** Fresh while the clock is below. */
   expiresAt: number;
   /** May stand in for a failed provider while the clock is below. */

@@ -38,9 +38,9 @@ export interface SecretProvider {
    */
   get(name: string, context: SecretContext): Promise<string | undefined>;
   /** Stores a value; a `get` that starts after it resolved MUST give that value. Without this member the provider is read-only. */
-  set?(name: string, value: string): Promise<void>;
+  set?: ((name: string, value: string) => Promise<void>) | undefined;
   /** Releases what it holds. Called once, when the manager closes. */
-  close?(): Promise<void>;
+  close?: (() => Promise<void>) | undefined;
 }
 
 /** The built-in providers by name: the environment, a `.env` file, a directory of mounted files, this process' memory. */

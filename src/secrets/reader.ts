@@ -77,20 +77,20 @@ export class SecretReader {
     return this.#closed;
   }
 
-  /** The value when it is fresh, counted as a hit; nothing is counted otherwise. The hot path: one look-up, one clock read. */
-  peek(name: string): string | undefined {
+  /** The entry when it is fresh, counted as a hit; nothing is counted otherwise. The hot path: one look-up, one clock read. */
+  fresh(name: string): CacheEntry | undefined {
     const entry = this.#cache.get(name);
     if (entry === undefined || !(this.#now() < entry.expiresAt)) return undefined;
     this.#counts.hits += 1;
-    return entry.value;
+    return entry;
   }
 
   /** Reads; `refresh` asks the providers even when the value is fresh. Never rejects. */
   async read(name: string, refresh: boolean): Promise<Outcome> {
     if (this.#closed) return CLOSED;
     if (!refresh) {
-      const value = this.peek(name);
-      if (value !== undefined) return { kind: 'value', value };
+      const entry = this.fresh(name);
+      if (entry !== undefined) return { kind: 'value', value: entry.value };
     }
     const outcome = this.#rested(name, refresh) ?? (await this.#join(name).outcome);
     if (outcome.kind === 'stale') this.#counts.staleHits += 1;
@@ -177,13 +177,14 @@ export class SecretReader {
   }
 
   #store(name: string, answer: Extract<Answer, { kind: 'value' }>): Outcome {
+    const { value } = answer;
     const ttlMs = this.#options.ttlsMs.get(name) ?? this.#options.ttlMs;
     if (ttlMs > 0) {
       const expiresAt = this.#now() + ttlMs;
       const staleUntil = expiresAt + this.#options.staleIfErrorMs;
-      this.#cache.put(name, { value: answer.value, expiresAt, staleUntil, failedAt: Number.NaN });
+      this.#cache.put(name, { value, resolved: Promise.resolve(value), expiresAt, staleUntil, failedAt: Number.NaN });
     }
-    if (this.known.learn(name, answer.value)) this.#hooks.emit('secret:rotated', { name, source: 'provider' });
+    if (this.known.learn(name, value)) this.#hooks.emit('secret:rotated', { name, source: 'provider' });
     return answer;
   }
 
