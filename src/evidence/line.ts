@@ -1,0 +1,69 @@
+/** The canonical text of a stored document: RFC 8785 (JCS), the line of an export, what a leaf hashes. Pure; it knows neither stream nor seal. */
+import type { Canonical } from './normalise.js';
+
+// JSON.stringify would give the same text; for these, the common ones, quotes are all there is to add.
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+
+/**
+ * The line of a stored document: RFC 8785 text of all its members, the top-level `at`, a Date, as ISO-8601 UTC with milliseconds. No line
+ * feed at its end.
+ * @throws TypeError for anything that `normalise` does not give: another Date, a BSON type, a class instance, `undefined`, NaN.
+ * @see https://www.rfc-editor.org/rfc/rfc8785
+ */
+export function canonicalLine(document: Readonly<Record<string, unknown>>): string {
+  return writeMembers(document, (key, value) => (key === 'at' && isDate(value) ? quote(isoText(value)) : write(value)));
+}
+
+/**
+ * RFC 8785 text of a canonical value.
+ * @throws TypeError for anything that is no canonical value.
+ */
+export function canonicalText(value: Canonical): string {
+  return write(value);
+}
+
+function write(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (value === null || typeof value === 'boolean') return String(value);
+  // ECMAScript's number text is what the RFC prescribes.
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  if (Array.isArray(value)) return `[${Array.from(value, write).join(',')}]`;
+  if (typeof value !== 'object' || !isPlain(value)) throw new TypeError('a value is not canonical: normalise it first');
+  return writeMembers(value as Record<string, unknown>, (_key, member) => write(member));
+}
+
+function writeMembers(
+  members: Readonly<Record<string, unknown>>,
+  writeMember: (key: string, value: unknown) => string,
+): string {
+  const keys = Object.keys(members);
+  if (keys.length === 0) return '{}';
+  // Without a comparator sort() is by UTF-16 code units, as the RFC wants it; of sorted keys it is a walk.
+  keys.sort();
+  let text = '';
+  let separator = '{';
+  for (const key of keys) {
+    text += separator + quote(key) + ':' + writeMember(key, members[key]);
+    separator = ',';
+  }
+  return text + '}';
+}
+
+function quote(text: string): string {
+  return PLAIN_TEXT.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function isDate(value: unknown): value is Date {
+  return value instanceof Date || Object.prototype.toString.call(value) === '[object Date]';
+}
+
+function isoText(value: Date): string {
+  const time = value.getTime();
+  if (Number.isNaN(time)) throw new TypeError('the time of an event is not valid');
+  return value.toISOString();
+}
