@@ -28,10 +28,13 @@ export interface MongoStoreOptions {
   readonly collection: string;
   /** Whether the index for tenants is kept. */
   readonly tenant: boolean;
+  /** How long an attempt waits for a reply. */
+  readonly attemptTimeoutMs?: number;
 }
 
 /** Creates the store; it connects at its first use. */
-export function createMongoStore({ link, collection, tenant }: MongoStoreOptions): AuditStore {
+export function createMongoStore(parts: MongoStoreOptions): AuditStore {
+  const { link, collection, tenant, attemptTimeoutMs = ATTEMPT_TIMEOUT_MS } = parts;
   let indexesSeen = false;
 
   /** Builds missing indexes once, beside the first write: on a large old collection that takes longer than an event should wait. */
@@ -44,10 +47,10 @@ export function createMongoStore({ link, collection, tenant }: MongoStoreOptions
   }
 
   async function send(batch: readonly AuditEvent[]): Promise<InsertOutcome> {
-    const db = await link.database(ATTEMPT_TIMEOUT_MS);
+    const db = await link.database(attemptTimeoutMs);
     ensureIndexesOnce(db);
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), ATTEMPT_TIMEOUT_MS);
+    const timer = setTimeout(() => abort.abort(), attemptTimeoutMs);
     try {
       // `insert` must be the first key. Unlike insertMany the command is sent as it is, once, and its whole reply comes back.
       const command = { insert: collection, documents: batch, ordered: true, writeConcern: { w: 'majority', j: true } };
