@@ -1,0 +1,51 @@
+import { expect } from 'chai';
+import { resolveEnvironment } from '../../src/secrets/environment.js';
+import { isolateEnvironment, settle, thrown } from './fakes.js';
+
+describe('resolveEnvironment', () => {
+  isolateEnvironment();
+
+  for (const value of ['production', 'PRODUCTION', ' Production\n']) {
+    it(`takes NODE_ENV=${JSON.stringify(value)} for production, whatever the option says`, () => {
+      process.env['NODE_ENV'] = value;
+      expect(resolveEnvironment()).to.equal('production');
+      expect(resolveEnvironment('test')).to.equal('production');
+    });
+    it(`takes APP_ENV=${JSON.stringify(value)} for production beside another NODE_ENV`, () => {
+      process.env['APP_ENV'] = value;
+      process.env['NODE_ENV'] = 'development';
+      expect(resolveEnvironment('development')).to.equal('production');
+    });
+  }
+
+  it('lets the option add production', () => {
+    expect(resolveEnvironment('production')).to.equal('production');
+  });
+
+  it('prefers the option, then NODE_ENV, then APP_ENV', () => {
+    process.env['NODE_ENV'] = 'test';
+    process.env['APP_ENV'] = 'development';
+    expect(resolveEnvironment('development')).to.equal('development');
+    expect(resolveEnvironment()).to.equal('test');
+    process.env['NODE_ENV'] = ' ';
+    expect(resolveEnvironment()).to.equal('development');
+  });
+
+  it('warns once when it has to guess, and not when it was told', async () => {
+    const codes: unknown[] = [];
+    const listener = (warning: Error): unknown => codes.push((warning as { code?: unknown }).code);
+    process.on('warning', listener);
+    resolveEnvironment('test');
+    process.env['NODE_ENV'] = '';
+    process.env['APP_ENV'] = 'staging';
+    expect(resolveEnvironment()).to.equal('development');
+    expect(resolveEnvironment()).to.equal('development');
+    await settle();
+    process.off('warning', listener);
+    expect(codes.filter((code) => code === 'STRONGROOM_ENVIRONMENT_GUESSED')).to.have.length(1);
+  });
+
+  it('refuses an unknown name', () => {
+    expect(thrown(() => resolveEnvironment('prod' as 'production')).message).to.match(/^environment: .*"prod"/);
+  });
+});
