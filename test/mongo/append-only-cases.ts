@@ -136,6 +136,10 @@ export const QUERY: Readonly<Record<string, Case>> = {
 
 export const QUERY_VARIANTS: Readonly<Record<string, Case>> = {
   'a query that is told its operation last': ({ Trail }) => Trail.find({ _id: 1 }).exec('deleteOne'),
+  "mongoose 8's _findOneAndRemove": ({ Trail }) => {
+    const query = Trail.find({ _id: 1 });
+    return query._findOneAndRemove ? query._findOneAndRemove() : query._findOneAndDelete();
+  },
   'a bare query on the collection': ({ mongoose, Trail }) =>
     new mongoose.Query({}, {}, Trail, Trail.collection).deleteMany({}).exec(),
   'a query of a constructed class': ({ Trail }) => new (Trail.find({ _id: 1 }).toConstructor())().updateOne(change()),

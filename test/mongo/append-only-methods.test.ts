@@ -44,7 +44,7 @@ const QUERY_METHODS: Inventory = {
   reading: `$where __distinct _count _countDocuments _distinct _estimatedDocumentCount _find _findOne count countDocuments cursor
     distinct estimatedDocumentCount exists explain find findAndCount findById findOne`,
   inserting: '',
-  // mquery's _findOneAndRemove and findOneAndRemove are left-overs that mongoose 8 cannot run.
+  // Of mquery's left-overs in mongoose 8 findOneAndRemove cannot run; _findOneAndRemove can, and is among the variants.
   harmless: `_applyPaths _applyTranslateAliases _castConditions _castFields _castUpdate _completeMany _completeOne _ensurePath
     _fieldsForExec _findOneAndRemove _mergeUpdate _optionsForExec _unsetCastError _updateForExec _validate _validateOp all
     allowDiskUse and batchSize box cast catch center centerSphere circle clone collation collection comment elemMatch eq equals
