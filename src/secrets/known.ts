@@ -18,6 +18,7 @@ export class KnownValues {
     if (before === value) return false;
     this.#latest.delete(name);
     this.#latest.set(name, value);
+    this.#former.delete(value);
     this.#list = undefined;
     if (before !== undefined) this.glimpse(before);
     this.#forgetOldest();

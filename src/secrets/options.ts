@@ -52,7 +52,7 @@ export interface ResolvedSecretsOptions {
   readonly staleIfErrorMs: number;
   /** Limit of one provider call in ms. */
   readonly timeoutMs: number;
-  /** The clock; NaN when the caller's threw, so that nothing counts as fresh. */
+  /** The clock; NaN when the caller's threw or gave no number, so that nothing counts as fresh. */
   readonly now: () => number;
 }
 
@@ -107,7 +107,8 @@ function monotonicNow(): number {
 function guarded(clock: () => number): () => number {
   return function readClock() {
     try {
-      return clock();
+      const ms: unknown = clock();
+      return typeof ms === 'number' ? ms : Number.NaN;
     } catch {
       return Number.NaN;
     }
