@@ -11,7 +11,7 @@ import { findMongod } from './mongod.js';
 
 const run = promisify(execFile);
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-const MODULE = new URL('./mongod.ts', import.meta.url).href;
+const MODULE = import.meta.url.replace('mongod.test.', 'mongod.');
 const FIND = `import { findMongod } from ${JSON.stringify(MODULE)}; console.log(JSON.stringify(await findMongod()));`;
 const START = `
   import { startMongod } from ${JSON.stringify(MODULE)};
