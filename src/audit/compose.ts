@@ -53,23 +53,12 @@ export function createComposer(parts: ComposerParts): Compose {
   const text = redactor.text;
   const nullable = (value: string | null, limit: number): string | null => (value === null ? null : text(value, limit));
 
-  function identity(value: string | null, key: string | null): string | null {
-    if (value === null || !looksPersonal(value)) return nullable(value, TEXT_LIMITS.actorId);
-    return key === null ? '[email]' : pseudonym(value, key);
-  }
-
-  function targetId(draft: DraftSnapshot, setting: Setting): string | null {
-    const named = identity(draft.targetId ?? null, setting.pseudonymKey);
-    if (named !== null || setting.attempted === undefined || setting.pseudonymKey === null) return named;
-    return pseudonym(setting.attempted, setting.pseudonymKey);
-  }
+  const identity = (value: string | null, key: string | null): string | null => standIn(value, key, redactor);
 
   return function compose(draft, setting) {
     const { request, pseudonymKey } = setting;
     const who = attribute(draft, setting);
-    const address = draft.ipAddress === undefined ? (request?.ipAddress ?? null) : readAddress(draft.ipAddress);
-    const userAgent = draft.userAgent === undefined ? (request?.userAgent ?? null) : draft.userAgent;
-    const requestId = draft.requestId === undefined ? (request?.requestId ?? null) : draft.requestId;
+    const client = readClient(draft, request, options);
     const event: UnnumberedEvent = {
       _id: '',
       v: 1,
@@ -81,18 +70,46 @@ export function createComposer(parts: ComposerParts): Compose {
       onBehalfOf: identity(who.onBehalfOf, pseudonymKey),
       action: text(draft.action, TEXT_LIMITS.action),
       target: text(draft.target ?? 'system', TEXT_LIMITS.target),
-      targetId: targetId(draft, setting),
+      targetId: identity(draft.targetId ?? null, pseudonymKey) ?? typedName(setting),
       status: draft.status,
       reason: nullable(draft.reason, TEXT_LIMITS.reason),
-      ipAddress: limitAddress(address, options.ipAddress),
-      userAgent: options.userAgent ? nullable(userAgent, TEXT_LIMITS.userAgent) : null,
-      requestId: nullable(requestId, TEXT_LIMITS.requestId),
+      ipAddress: client.ipAddress,
+      userAgent: nullable(client.userAgent, TEXT_LIMITS.userAgent),
+      requestId: nullable(client.requestId, TEXT_LIMITS.requestId),
       source: setting.source,
       http: request === null ? null : cleanHttp(request.http(), redactor),
       meta: redactMeta(parts, draft.meta),
       salt: createSalt(),
     };
     return { event, bytes: ENTRY_OVERHEAD_BYTES + sizeOf(event.meta) };
+  };
+}
+
+/** The id as it may be stored: an address becomes its pseudonym, or a mark where no key is. */
+function standIn(id: string | null, key: string | null, { text }: Redactor): string | null {
+  if (id === null) return null;
+  if (!looksPersonal(id)) return text(id, TEXT_LIMITS.actorId);
+  return key === null ? '[email]' : pseudonym(id, key);
+}
+
+/** The pseudonym of what was typed as a user name; null without a key: what was typed is never stored. */
+function typedName({ attempted, pseudonymKey }: Setting): string | null {
+  return attempted === undefined || pseudonymKey === null ? null : pseudonym(attempted, pseudonymKey);
+}
+
+/** The client by the draft, else by the request, as far as the options keep it. */
+function readClient(
+  draft: DraftSnapshot,
+  request: RequestContext | null,
+  options: ResolvedRecordingOptions,
+): Pick<UnnumberedEvent, 'ipAddress' | 'userAgent' | 'requestId'> {
+  const address = draft.ipAddress === undefined ? (request?.ipAddress ?? null) : readAddress(draft.ipAddress);
+  const userAgent = draft.userAgent === undefined ? (request?.userAgent ?? null) : draft.userAgent;
+  const requestId = draft.requestId === undefined ? (request?.requestId ?? null) : draft.requestId;
+  return {
+    ipAddress: limitAddress(address, options.ipAddress),
+    userAgent: options.userAgent ? userAgent : null,
+    requestId,
   };
 }
 

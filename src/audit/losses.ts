@@ -1,9 +1,20 @@
 /** Counts events that were lost for good, tells it on stderr and in `audit:lost`, and keeps what the trail must still be told. */
 import type { HookBus } from '../hooks.js';
-import type { Meta } from './store.js';
 
 /** At most one report a second and reason: a flood of losses must not become a flood of reports. */
 const REPORT_EVERY_MS = 1000;
+
+/** The `meta` of an `audit.gap` event. */
+export interface GapMeta {
+  /** How many events are missing. */
+  readonly lost: number;
+  /** Why: `memory_full`, `poison`. */
+  readonly reason: string;
+  /** When the first of them was lost, ISO 8601. */
+  readonly from?: string;
+  /** When the last of them was lost. */
+  readonly to?: string;
+}
 
 interface Gap {
   lost: number;
@@ -12,70 +23,58 @@ interface Gap {
 }
 
 /** The losses of one instance. */
-export interface Losses {
+export class Losses {
+  readonly #hooks: HookBus;
+  readonly #gaps = new Map<string, Gap>();
+  readonly #unreported = new Map<string, number>();
+  #total = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(hooks: HookBus) {
+    this.#hooks = hooks;
+  }
+
   /** Events lost so far. */
-  readonly total: number;
+  get total(): number {
+    return this.#total;
+  }
+
   /** Counts losses and reports them, the first at once, more of them once a second. `gap` false: the trail was told already. */
-  note(reason: string, options?: { count?: number; gap?: boolean }): void;
+  note(reason: string, { count = 1, gap = true }: { count?: number; gap?: boolean } = {}): void {
+    this.#total += count;
+    this.#unreported.set(reason, (this.#unreported.get(reason) ?? 0) + count);
+    if (gap) widen(this.#gaps, reason, count);
+    if (this.#timer !== undefined) return;
+    this.report();
+    this.#timer = setTimeout(() => this.report(), REPORT_EVERY_MS);
+    this.#timer.unref();
+  }
+
   /** What the trail was not told yet, one `meta` per reason; forgotten by this call. */
-  takeGaps(): Meta[];
+  takeGaps(): GapMeta[] {
+    const metas = [...this.#gaps].map(([reason, { lost, from, to }]) => ({
+      lost,
+      reason,
+      from: from.toISOString(),
+      to: to.toISOString(),
+    }));
+    this.#gaps.clear();
+    return metas;
+  }
+
   /** Reports what is held back, now. */
-  report(): void;
-}
-
-/** Creates the counter of one instance. */
-export function createLosses(hooks: HookBus): Losses {
-  const gaps = new Map<string, Gap>();
-  const unreported = new Map<string, number>();
-  let total = 0;
-  let timer: NodeJS.Timeout | undefined;
-
-  function report(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    for (const [reason, count] of unreported) {
-      unreported.delete(reason);
-      const line = {
-        level: 'error',
-        package: 'express-strongroom',
-        message: 'audit events were lost',
-        lost: count,
-        reason,
-      };
-      process.stderr.write(`${JSON.stringify(line)}\n`);
-      hooks.emit('audit:lost', { count, reason });
+  report(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const [reason, count] of this.#unreported) {
+      this.#unreported.delete(reason);
+      const message = 'audit events were lost';
+      process.stderr.write(
+        `${JSON.stringify({ level: 'error', package: 'express-strongroom', message, lost: count, reason })}\n`,
+      );
+      this.#hooks.emit('audit:lost', { count, reason });
     }
   }
-
-  function schedule(): void {
-    if (timer !== undefined) return;
-    report();
-    timer = setTimeout(report, REPORT_EVERY_MS);
-    timer.unref();
-  }
-
-  return {
-    get total() {
-      return total;
-    },
-    note(reason, { count = 1, gap = true } = {}) {
-      total += count;
-      unreported.set(reason, (unreported.get(reason) ?? 0) + count);
-      if (gap) widen(gaps, reason, count);
-      schedule();
-    },
-    takeGaps() {
-      const metas = [...gaps].map(([reason, { lost, from, to }]) => ({
-        lost,
-        reason,
-        from: from.toISOString(),
-        to: to.toISOString(),
-      }));
-      gaps.clear();
-      return metas;
-    },
-    report,
-  };
 }
 
 function widen(gaps: Map<string, Gap>, reason: string, count: number): void {

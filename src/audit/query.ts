@@ -120,8 +120,9 @@ export function readGrouping(grouping: unknown): GroupRequest {
   const fields = by.map((field: unknown, index) => readWord(field, `aggregate.by[${index}]`, GROUP_FIELDS));
   if (new Set(fields).size < fields.length) throw invalid('aggregate.by names a field twice');
   if (fields.length === 0 && interval === undefined) throw invalid('aggregate.by is empty and there is no interval');
-  const every = interval === undefined ? undefined : readWord(interval, 'aggregate.interval', ['hour', 'day']);
-  return { ...readFilter(rest, 'aggregate'), by: fields, interval: every as 'hour' | 'day' | undefined };
+  const every =
+    interval === undefined ? undefined : readWord<'hour' | 'day'>(interval, 'aggregate.interval', ['hour', 'day']);
+  return { ...readFilter(rest, 'aggregate'), by: fields, interval: every };
 }
 
 /** The text by which the next page is asked for: a place, and a checksum over it and its filter. */

@@ -6,7 +6,7 @@ import { type Compose, type Composed, needsPseudonym } from './compose.js';
 import type { Scope, ScopeStorage } from './context.js';
 import { type DraftSnapshot, readDraft } from './draft.js';
 import { filterDraft } from './draft-filters.js';
-import { createLosses, type Losses } from './losses.js';
+import { type GapMeta, Losses } from './losses.js';
 import type { ResolvedRecordingOptions } from './options.js';
 import { Pending, tooLate } from './pending.js';
 import type { Origin, RecordDraft } from './recording.js';
@@ -64,7 +64,7 @@ export class Recorder {
   constructor(parts: RecorderParts) {
     this.#parts = parts;
     this.#pending = new Pending({ timeoutMs: parts.options.timeoutMs, maxBytes: parts.options.maxPendingBytes });
-    this.#losses = createLosses(parts.hooks);
+    this.#losses = new Losses(parts.hooks);
     this.#writer = new Writer({
       store: parts.store,
       pending: this.#pending,
@@ -200,9 +200,12 @@ export class Recorder {
     return this.#parts.compose(snapshot, { source, attempted, request, runAs: scope.actor, pseudonymKey });
   }
 
-  #composeGap(meta: Record<string, string | number>): Composed {
-    const reason = String(meta['reason']);
-    const snapshot = readDraft({ action: 'audit.gap', target: 'audit', status: 'error', reason, meta }, new Date());
+  #composeGap(meta: GapMeta): Composed {
+    const { reason } = meta;
+    const snapshot = readDraft(
+      { action: 'audit.gap', target: 'audit', status: 'error', reason, meta: { ...meta } },
+      new Date(),
+    );
     const scope = { request: null, actor: null };
     return this.#compose({ snapshot, origin: { source: 'system', request: null }, scope }, null);
   }

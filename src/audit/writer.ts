@@ -4,7 +4,7 @@ import { AuditWriteError, warnOnce } from '../errors.js';
 import type { AuditDraft, AuditEvent } from '../event.js';
 import type { HookBus } from '../hooks.js';
 import { createBackoff } from './backoff.js';
-import type { Losses } from './losses.js';
+import type { GapMeta, Losses } from './losses.js';
 import type { Entry, Pending } from './pending.js';
 import type { AuditStore, InsertOutcome, UnnumberedEvent } from './store.js';
 import { createStream, type Stream } from './stream.js';
@@ -15,7 +15,7 @@ const MAX_BATCH_EVENTS = 1000;
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 
 /** Makes the event that takes a lost one's place. */
-export type CreateGap = (meta: Record<string, string | number>) => { event: UnnumberedEvent; bytes: number };
+export type CreateGap = (meta: GapMeta) => { event: UnnumberedEvent; bytes: number };
 
 /** What the writer works with. */
 export interface WriterParts {
@@ -193,7 +193,7 @@ export class Writer {
     }
     if (settled.length === 0) return;
     for (const meta of losses.takeGaps()) {
-      const { event, bytes } = this.#parts.createGap(meta as Record<string, string | number>);
+      const { event, bytes } = this.#parts.createGap(meta);
       pending.pushAnyway(gapEntry(event, bytes));
     }
   }

@@ -49,48 +49,62 @@ const CLIENT_OPTIONS = {
 
 /** Opens a connection by a URI that is read anew at each attempt, so that a rotated password is found. */
 export function openConnection(readUri: () => Promise<string>): Link {
-  const connection = mongoose.createConnection();
-  let opening: Promise<unknown> | undefined;
-  let isOpen = false;
-  let closed = false;
-  // mongoose tells failures to the promise and to this event; without a listener the event would end the process.
-  connection.on('error', () => undefined);
+  return new OwnConnection(readUri);
+}
 
-  /** A client that failed at its first connect stays closed for good, so each attempt opens a new one. */
-  async function open(): Promise<void> {
-    const uri = await readUri();
-    if (closed) throw new Error('the connection was closed');
-    await connection.openUri(uri, CLIENT_OPTIONS);
-    isOpen = true;
+class OwnConnection implements Link {
+  readonly connection = mongoose.createConnection();
+  readonly #readUri: () => Promise<string>;
+  #opening: Promise<void> | undefined;
+  #isOpen = false;
+  #isClosed = false;
+
+  constructor(readUri: () => Promise<string>) {
+    this.#readUri = readUri;
+    // mongoose tells failures to the promise and to this event; without a listener the event would end the process.
+    this.connection.on('error', () => undefined);
   }
 
-  return {
-    connection,
-    async database(timeoutMs) {
-      if (!isOpen) {
-        opening ??= open().finally(() => {
-          opening = undefined;
-        });
-        // Whoever waits hears of a failure; when nobody waits any more it must not become an unhandled rejection.
-        opening.catch(() => undefined);
-        await inTime(opening, timeoutMs);
-      }
-      // Once open, the driver finds its way back by itself, whatever the state says meanwhile.
-      if (!connection.db) throw new Error('the connection is not open');
-      return connection.db;
-    },
-    async logInAgain() {
-      if (!isOpen) return;
-      isOpen = false;
-      await connection.close();
-    },
-    onConnected: (listener) => void connection.on('connected', listener),
-    async close() {
-      closed = true;
-      await opening?.catch(() => undefined);
-      await connection.close();
-    },
-  };
+  async database(timeoutMs: number): Promise<Db> {
+    if (!this.#isOpen) await inTime(this.#open(), timeoutMs);
+    // Once open, the driver finds its way back by itself, whatever the state says meanwhile.
+    if (!this.connection.db) throw new Error('the connection is not open');
+    return this.connection.db;
+  }
+
+  onConnected(listener: () => void): void {
+    this.connection.on('connected', listener);
+  }
+
+  async logInAgain(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.connection.close();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#opening?.catch(() => undefined);
+    await this.connection.close();
+  }
+
+  /** One attempt at a time, whoever asks. */
+  #open(): Promise<void> {
+    this.#opening ??= this.#connect().finally(() => {
+      this.#opening = undefined;
+    });
+    // Whoever waits hears of a failure; when nobody waits any more it must not become an unhandled rejection.
+    this.#opening.catch(() => undefined);
+    return this.#opening;
+  }
+
+  /** A client that failed at its first connect stays closed for good, so each attempt opens a new one. */
+  async #connect(): Promise<void> {
+    const uri = await this.#readUri();
+    if (this.#isClosed) throw new Error('the connection was closed');
+    await this.connection.openUri(uri, CLIENT_OPTIONS);
+    this.#isOpen = true;
+  }
 }
 
 /** The result, or a rejection when it takes longer; the work itself goes on. */

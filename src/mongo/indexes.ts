@@ -1,13 +1,11 @@
 /** The trail's indexes: which there are, each for a question people ask, and building those that are missing. */
 import type { Connection } from 'mongoose';
+import { codeOf, SERVER_CODES } from './server-error.js';
 
 type Db = NonNullable<Connection['db']>;
 
 /** What became of the indexes; unknown when this user may not look. */
 export type IndexState = 'ok' | 'created' | 'missing' | 'unknown';
-
-const UNAUTHORIZED = 13;
-const NAMESPACE_NOT_FOUND = 26;
 
 /** Fields that lead an index; all go on with `at` and `_id`, descending. */
 const LEADING_FIELDS = ['actorId', 'action', 'targetId', 'target', 'status'] as const;
@@ -34,7 +32,7 @@ export async function ensureIndexes(db: Db, collection: string, tenant: boolean)
     await db.command({ createIndexes: collection, indexes });
     return 'created';
   } catch (error) {
-    if ((error as { code?: unknown }).code === UNAUTHORIZED) return 'missing';
+    if (codeOf(error) === SERVER_CODES.unauthorized) return 'missing';
     throw error;
   }
 }
@@ -44,9 +42,8 @@ async function listKeys(db: Db, collection: string): Promise<Set<string> | undef
     const indexes = await db.collection(collection).listIndexes().toArray();
     return new Set(indexes.map(({ key }) => JSON.stringify(key)));
   } catch (error) {
-    const { code } = error as { code?: unknown };
-    if (code === NAMESPACE_NOT_FOUND) return new Set();
-    if (code === UNAUTHORIZED) return undefined;
+    if (codeOf(error) === SERVER_CODES.namespaceNotFound) return new Set();
+    if (codeOf(error) === SERVER_CODES.unauthorized) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** Reads the server's answer to a batch: stored, unknown, refused, poison or duplicate. Pure; errors are told apart by code, not by class. */
 import type { InsertOutcome } from '../audit/store.js';
+import { codeOf, describeError, SERVER_CODES } from './server-error.js';
 
 /** The reply of an `insert` command, as far as it matters. */
 export interface InsertReply {
@@ -7,8 +8,6 @@ export interface InsertReply {
   readonly writeErrors?: readonly { readonly index: number; readonly code: number; readonly errmsg?: string }[];
   readonly writeConcernError?: { readonly code?: number; readonly errmsg?: string };
 }
-
-const DUPLICATE_KEY = 11000;
 
 /** Configuration: rights, log-in, a read-only or missing database. Keep everything, tell, wait for a person. */
 const REFUSED = new Set([13, 18, 8000]);
@@ -32,19 +31,20 @@ export function readInsertReply(reply: InsertReply, sent: number): InsertOutcome
 
 /** Reads what the driver threw: without a server's code nothing is known of the batch. */
 export function readInsertError(error: unknown): InsertOutcome {
-  const { code, name } = error as { code?: unknown; name?: unknown };
+  const { name } = error as { name?: unknown };
+  const code = codeOf(error);
   // Thrown while the batch was being turned into BSON: nothing was sent.
   if (name === 'BSONError' || name === 'BSONVersionError' || error instanceof RangeError) {
     return { kind: 'poison', index: null, error: new Error(`it cannot be turned into BSON (${String(name)})`) };
   }
-  if (name === 'MongoWriteConcernError' || typeof code !== 'number') return unknown(describe(error));
-  if (REFUSED.has(code)) return { kind: 'refused', error: new Error(describe(error)) };
-  if (POISON.has(code)) return { kind: 'poison', index: null, error: new Error(describe(error)) };
-  return unknown(describe(error));
+  if (name === 'MongoWriteConcernError' || code === undefined) return unknown(describeError(error));
+  if (REFUSED.has(code)) return { kind: 'refused', error: new Error(describeError(error)) };
+  if (POISON.has(code)) return { kind: 'poison', index: null, error: new Error(describeError(error)) };
+  return unknown(describeError(error));
 }
 
 function readWriteError({ index, code }: { index: number; code: number }): InsertOutcome {
-  if (code === DUPLICATE_KEY) return { kind: 'duplicate', index };
+  if (code === SERVER_CODES.duplicateKey) return { kind: 'duplicate', index };
   const text = `the server refused it (code ${code})`;
   if (REFUSED.has(code)) return { kind: 'refused', error: new Error(text) };
   return POISON.has(code) ? { kind: 'poison', index, error: new Error(text) } : unknown(text);
@@ -52,11 +52,4 @@ function readWriteError({ index, code }: { index: number; code: number }): Inser
 
 function unknown(message: string): InsertOutcome {
   return { kind: 'unknown', error: new Error(message) };
-}
-
-/** Class and code: a server's or driver's own message may quote the document or the URI. */
-function describe(error: unknown): string {
-  const { name, code } = error as { name?: unknown; code?: unknown };
-  const kind = typeof name === 'string' ? name : 'an error';
-  return code === undefined ? kind : `${kind} (code ${String(code)})`;
 }

@@ -1,12 +1,9 @@
 /** Finds out, without effect, whether the server itself refuses changes of the trail to this user. */
 import { randomUUID } from 'node:crypto';
 import type { Connection } from 'mongoose';
+import { codeOf, SERVER_CODES } from './server-error.js';
 
 type Db = NonNullable<Connection['db']>;
-
-const UNAUTHORIZED = 13;
-const INDEX_NOT_FOUND = 27;
-const NAMESPACE_NOT_FOUND = 26;
 
 /**
  * Tries an update and a delete of an `_id` that nobody has, and the drop of an index that is not there: a user who may not is refused with
@@ -30,8 +27,8 @@ async function mayRun(db: Db, command: Record<string, unknown>): Promise<boolean
     await db.command(command);
     return true;
   } catch (error) {
-    const { code } = error as { code?: unknown };
-    if (code === UNAUTHORIZED) return false;
-    return code === INDEX_NOT_FOUND || code === NAMESPACE_NOT_FOUND ? true : undefined;
+    const code = codeOf(error);
+    if (code === SERVER_CODES.unauthorized) return false;
+    return code === SERVER_CODES.indexNotFound || code === SERVER_CODES.namespaceNotFound ? true : undefined;
   }
 }

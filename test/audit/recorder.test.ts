@@ -24,8 +24,8 @@ describe('audit/recorder', function suite() {
   let server: KillableMongod;
   let client: MongoClient;
   let events: Collection<AuditEvent>;
-  let closers: (() => Promise<void>)[] = [];
-  let unhandled: unknown[] = [];
+  const closers: (() => Promise<void>)[] = [];
+  const unhandled: unknown[] = [];
   const noteUnhandled = (reason: unknown) => unhandled.push(reason);
   let collectionNumber = 0;
   let collection = '';
