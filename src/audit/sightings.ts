@@ -1,2 +1,122 @@
-/** What was seen in one request, merged so that one act gives one event. */
-export interface Sightings {}
+/** What was seen in one request, merged so that one act gives one event. It knows no request, and records nothing itself. */
+import type { AuditDraft, AuditSource } from '../event.js';
+
+/** What can see an act besides the app itself. */
+export type Witness = Extract<AuditSource, 'mongoose' | 'passport' | 'route'>;
+
+/** One act as one witness saw it. It waits for the end of its request. */
+export interface Sighting {
+  /** What saw it. */
+  readonly source: Witness;
+  /** The act in the words of an event. */
+  readonly draft: AuditDraft;
+}
+
+/** What was seen in one request so far. */
+export interface Sightings {
+  /**
+   * Notes what the app recorded itself. It suppresses every other sighting of the same act: of the route whatever its target, of the others
+   * where target and id agree. What is left out or null says nothing and so agrees with everything.
+   */
+  noteExplicit(action: string, target: string | undefined, targetId: string | null | undefined): void;
+  /** Adds what a witness saw. */
+  add(sighting: Sighting): void;
+  /** The acts that are still to be recorded, each once, the most trusted first; nothing is left behind. */
+  settle(): Sighting[];
+}
+
+/** Who is believed when two saw the same act. */
+const TRUST: Readonly<Record<Witness, number>> = { mongoose: 3, passport: 2, route: 1 };
+
+/** Ids that are told apart for one action of one request; beyond it every id counts as recorded, so that an import cannot fill the memory. */
+const MAX_EXPLICIT_IDS = 1000;
+
+interface ExplicitAct {
+  readonly target: string | undefined;
+  readonly targetId: string | undefined;
+}
+
+/** Creates the sightings of one request. */
+export function createSightings(): Sightings {
+  return new RequestSightings();
+}
+
+/** A class, since one is made for every request and most stay empty. */
+class RequestSightings implements Sightings {
+  #explicit: Map<string, Map<string, ExplicitAct>> | null = null;
+  #seen: Sighting[] | null = null;
+
+  noteExplicit(action: string, target: string | undefined, targetId: string | null | undefined): void {
+    this.#explicit ??= new Map();
+    const acts = this.#explicit.get(action) ?? new Map<string, ExplicitAct>();
+    this.#explicit.set(action, acts);
+    const act =
+      acts.size < MAX_EXPLICIT_IDS ? { target: saidTarget(target), targetId: targetId ?? undefined } : ANY_ACT;
+    acts.set(JSON.stringify([act.target, act.targetId]), act);
+  }
+
+  add(sighting: Sighting): void {
+    this.#seen ??= [];
+    this.#seen.push(sighting);
+  }
+
+  settle(): Sighting[] {
+    if (this.#seen === null) return [];
+    const open = this.#seen.filter((sighting) => !this.#isExplicit(sighting));
+    this.#seen = null;
+    return merge(open.sort((one, other) => TRUST[other.source] - TRUST[one.source]));
+  }
+
+  #isExplicit({ source, draft }: Sighting): boolean {
+    const acts = this.#explicit?.get(draft.action);
+    if (acts === undefined) return false;
+    return source === 'route' || [...acts.values()].some((act) => agree(act, draft));
+  }
+}
+
+const ANY_ACT: ExplicitAct = { target: undefined, targetId: undefined };
+
+/** `system` is what a draft without a target gets: it says nothing of what was acted on. */
+function saidTarget(target: string | undefined): string | undefined {
+  return target === 'system' ? undefined : target;
+}
+
+/** Merges sightings that are ordered by trust. */
+function merge(ordered: readonly Sighting[]): Sighting[] {
+  const acts: Sighting[] = [];
+  for (const sighting of ordered) {
+    const same = acts.filter((act) => isSameAct(act, sighting));
+    if (same.length === 0) acts.push(sighting);
+    for (const act of same) acts[acts.indexOf(act)] = { source: act.source, draft: fill(act.draft, sighting.draft) };
+  }
+  return acts;
+}
+
+function isSameAct(act: Sighting, weaker: Sighting): boolean {
+  if (act.draft.action !== weaker.draft.action) return false;
+  // The route may name the user as the URL does (`/users/alice/role`), the others by id: the text proves nothing.
+  return weaker.source === 'route' ? act.source !== 'route' : agree(act.draft, weaker.draft);
+}
+
+function agree(one: Pick<AuditDraft, 'target' | 'targetId'>, other: Pick<AuditDraft, 'target' | 'targetId'>): boolean {
+  return isCompatible(one.target, other.target) && isCompatible(one.targetId, other.targetId);
+}
+
+function isCompatible(one: string | null | undefined, other: string | null | undefined): boolean {
+  return one === other || isEmpty(one) || isEmpty(other);
+}
+
+function isEmpty(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
+}
+
+/** Fills what the trusted draft leaves empty. A reason belongs to its status and a role to its actor: taken only where both agree. */
+function fill(trusted: AuditDraft, other: AuditDraft): AuditDraft {
+  const filled: Record<string, unknown> = { ...trusted };
+  for (const [key, value] of Object.entries(other)) {
+    if (key === 'reason' && other.status !== trusted.status) continue;
+    if (key === 'actorRole' && !isCompatible(other.actorId, trusted.actorId)) continue;
+    if (isEmpty(filled[key])) filled[key] = value;
+  }
+  return filled as unknown as AuditDraft;
+}

@@ -1,0 +1,159 @@
+/** Notices how each request ends and hands over what is to be recorded of it. It decides when; rules and testimony decide what. */
+import type { AuditDraft } from '../event.js';
+import { className, type RecordDraft } from '../audit/recording.js';
+import { warnOnce } from '../errors.js';
+import { attempt } from './attempt.js';
+import type { HttpContext } from './context.js';
+import { type Deadlines, createDeadlines } from './deadlines.js';
+import type { FindMatches, Match } from './match.js';
+import type { Ending } from './outcome.js';
+import { testify } from './testimony.js';
+
+/** What capturing works with. */
+export interface CaptureParts {
+  /** Takes what is to be recorded. */
+  readonly record: RecordDraft;
+  /** The compiled rules. */
+  readonly findMatches: FindMatches;
+  /** How long a handler may take to begin its answer. */
+  readonly abandonAfterMs: number;
+  /** How long a request is held after an abort, for a handler that completes the act. */
+  readonly holdMs: number;
+}
+
+/** How long `settle()` waits for a socket that does not take what was sent. */
+const SETTLE_MS = 1000;
+
+/** Captures the requests of one room. */
+export class Capture {
+  readonly #parts: CaptureParts;
+  /** Requests that are not over; each may wait for its handler. */
+  readonly #open: Deadlines<HttpContext>;
+  /** Aborted requests whose handler may still complete the act. */
+  readonly #held: Deadlines<HttpContext>;
+  readonly #settling = new Map<HttpContext, () => void>();
+
+  constructor(parts: CaptureParts) {
+    this.#parts = parts;
+    this.#open = createDeadlines(parts.abandonAfterMs, (context) => this.#abandon(context));
+    this.#held = createDeadlines(parts.holdMs, (context) => this.#conclude(context, 'aborted'));
+  }
+
+  /** Follows a request until it is over. */
+  follow(context: HttpContext): void {
+    const { res } = context;
+    if (res.writableFinished) return;
+    this.#open.add(context);
+    res.on('finish', () => this.#end(context, 'answered'));
+    // A response that was finished is closed too: by then it is not open any more.
+    res.on('close', () => this.#end(context, 'aborted'));
+    // The client went while middleware before this one worked: nothing will tell it again.
+    if (res.destroyed) this.#end(context, 'aborted');
+  }
+
+  /** Resolves when responses that have been sent are recorded: at once, or when their sockets took them, for a second at most. */
+  async settle(): Promise<void> {
+    const sent = [...this.#open.values()].filter(({ res }) => res.writableEnded);
+    if (sent.length === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, SETTLE_MS);
+    });
+    const over = sent.map((context) => new Promise<void>((resolve) => this.#settling.set(context, resolve)));
+    await Promise.race([late, Promise.all(over)]);
+    clearTimeout(timer);
+  }
+
+  /** Records what is held, and stops waiting for anything. Requests that still run are recorded when they end. */
+  async close(): Promise<void> {
+    await this.settle();
+    this.#open.stop();
+    this.#held.stop();
+    for (const context of [...this.#held.values()]) {
+      this.#held.delete(context);
+      this.#conclude(context, 'aborted');
+    }
+  }
+
+  #end(context: HttpContext, ending: Ending): void {
+    if (!this.#open.delete(context)) return;
+    if (ending === 'answered') this.#answered(context);
+    else this.#aborted(context);
+    this.#settling.get(context)?.();
+    this.#settling.delete(context);
+  }
+
+  #answered(context: HttpContext): void {
+    context.finalStatus = context.res.statusCode;
+    this.#conclude(context, 'answered');
+  }
+
+  #aborted(context: HttpContext): void {
+    context.abort(new Date());
+    // A handler that has sent its whole answer has nothing left to complete.
+    if (context.res.writableEnded || this.#held.isStopped || !this.#mayBeRecorded(context))
+      this.#conclude(context, 'aborted');
+    else this.#held.add(context);
+  }
+
+  /** The handler has not begun to answer in time. One that is streaming has, and a request that no rule records is none of ours: both wait on. */
+  #abandon(context: HttpContext): void {
+    const isWaiting = !context.res.headersSent && this.#mayBeRecorded(context);
+    if (isWaiting) this.#conclude(context, 'abandoned');
+    // An upgraded connection tells no end: what has lost its socket is forgotten.
+    else if (!context.req.socket.destroyed) this.#open.add(context);
+  }
+
+  #mayBeRecorded(context: HttpContext): boolean {
+    return this.#parts.findMatches(context.method, context.url).some(({ rule }) => rule.action !== 'access.denied');
+  }
+
+  #conclude(context: HttpContext, ending: Ending): void {
+    try {
+      this.#addTestimony(context, ending);
+    } catch (error) {
+      // A throw in a listener or a timer would end the process.
+      warnOnce('CAPTURE_FAILED', `a request could not be recorded by itself: ${className(error)}`);
+    }
+    const sightings = context.sightings.settle();
+    if (context.isSkipped) return;
+    for (const { source, draft } of sightings) {
+      // Its rejection is told by the recorder; here nobody waits.
+      void this.#parts.record(draft, { source, request: context });
+    }
+  }
+
+  #addTestimony(context: HttpContext, ending: Ending): void {
+    const match = this.#pick(context, ending);
+    if (match === undefined || isNoRoute(context, ending)) return;
+    const { req, res, presence, said, hasSpokenAfterAbort: wasSaidAfterAbort } = context;
+    const at = context.abortedAt ?? new Date();
+    const draft = testify({ req, res, presence, said, wasSaidAfterAbort, ending, at }, match);
+    context.sightings.add({ source: 'route', draft });
+    warnOfNobody(draft, context);
+  }
+
+  /** The first rule whose `when` agrees. `access.denied` is for what no rule before it matches by path and method. */
+  #pick({ method, url, req, res }: HttpContext, ending: Ending): Match | undefined {
+    const matches = this.#parts.findMatches(method, url);
+    return matches.find(({ rule }, index) => {
+      const isDenial = rule.action === 'access.denied';
+      if (isDenial && (ending !== 'answered' || index > 0)) return false;
+      return rule.when === undefined || attempt(() => rule.when?.(req, res)) === true;
+    });
+  }
+}
+
+/** A 404 of the router itself: nothing was there that could have been tried. */
+function isNoRoute({ finalStatus, isRouted, hasSpoken }: HttpContext, ending: Ending): boolean {
+  return ending === 'answered' && finalStatus === 404 && !isRouted && !hasSpoken;
+}
+
+function warnOfNobody(draft: AuditDraft, context: HttpContext): void {
+  if (draft.action !== 'auth.login' || draft.status !== 'success' || draft.actorId !== null) return;
+  const { method, route } = context.http();
+  warnOnce(
+    'LOGIN_WITHOUT_ACTOR',
+    `${method} ${route ?? '(no route)'} logged in, but nobody knows whom: call req.audit.outcome({ actor }) with the user, or status 'failure' when it was none`,
+  );
+}

@@ -1,0 +1,156 @@
+/** One request as one room sees it: its labels, its actor, what the app says of it. It opens and settles nothing. */
+import { randomUUID } from 'node:crypto';
+import type { Request, Response } from 'express';
+import { readAddress } from '../audit/address.js';
+import type { RequestContext, Scope } from '../audit/context.js';
+import { readId } from '../audit/identity.js';
+import { createSightings, type Sightings } from '../audit/sightings.js';
+import type { Actor, AuditHttp } from '../event.js';
+import type { ActorResolver } from './actor.js';
+import { attempt, readMember } from './attempt.js';
+import { type Observed, observe, type Watcher } from './observed.js';
+import { Presence } from './presence.js';
+import { type RedactText, routePattern } from './route.js';
+import { type Outcome, readOutcome, type Said } from './said.js';
+
+/** How an app tells what a request belongs to. */
+export interface ContextOptions {
+  /** Who acts; null: the usual places are looked at. */
+  readonly actor: ActorResolver | undefined;
+  /** The request's label. */
+  readonly requestId: ((req: Request) => string | undefined) | undefined;
+  /** The tenant. */
+  readonly tenant: ((req: Request) => string | null) | undefined;
+  /** Redacts the texts of a route. */
+  readonly redact: RedactText;
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+const MAX_LABEL_LENGTH = 128;
+const MAX_USER_AGENT_LENGTH = 255;
+
+/** The context of one request in one room. What is seldom needed is read when it is asked for. */
+export class HttpContext implements RequestContext, Watcher {
+  /** The request. */
+  readonly req: Request;
+  /** Its response. */
+  readonly res: Response;
+  /** The URL as the client sent it, whatever routers cut off later. */
+  readonly url: string;
+  /** What AsyncLocalStorage carries for this request. */
+  readonly scope: Scope;
+  /** Who was there, came and went. */
+  readonly presence: Presence;
+  /** What was seen so far. */
+  readonly sightings: Sightings = createSightings();
+  /** What `outcome()` said. */
+  readonly said: Said = {};
+  /** Whether `outcome()` was called at all. */
+  hasSpoken = false;
+  /** Whether `outcome()` was called after the client had gone. */
+  hasSpokenAfterAbort = false;
+  /** Whether `skip()` was called. */
+  isSkipped = false;
+  /** When the client went before the response was finished. */
+  abortedAt: Date | null = null;
+  /** Status of the finished response. */
+  finalStatus: number | null = null;
+
+  readonly #observed: Observed;
+  readonly #options: ContextOptions;
+  readonly #method: string;
+  readonly #ip: string | undefined;
+  #requestId: string | undefined;
+
+  constructor(req: Request, res: Response, options: ContextOptions) {
+    this.req = req;
+    this.res = res;
+    this.#options = options;
+    this.url = req.originalUrl;
+    this.#method = req.method;
+    // Now, since the address of a socket is gone with the socket; what a client put there is checked where it is used.
+    this.#ip = attempt(() => req.ip);
+    this.#observed = observe(req);
+    this.#observed.watchers.push(this);
+    this.presence = new Presence(req, options.actor);
+    this.scope = { request: this, actor: null };
+  }
+
+  get requestId(): string {
+    this.#requestId ??= this.#readRequestId();
+    return this.#requestId;
+  }
+
+  get ipAddress(): string | null {
+    // Node remembers the address of a socket that was asked for it once, also after its end.
+    return readAddress(this.#ip) ?? readAddress(readMember(this.req.socket, 'remoteAddress'));
+  }
+
+  get userAgent(): string | null {
+    const header = this.req.headers['user-agent'];
+    return header === undefined ? null : header.slice(0, MAX_USER_AGENT_LENGTH);
+  }
+
+  /** The method that was routed; before that, the one that was sent. */
+  get method(): string {
+    return this.#observed.taken?.method ?? this.#method;
+  }
+
+  /** Whether any route took the request. */
+  get isRouted(): boolean {
+    return this.#observed.taken !== null;
+  }
+
+  http(): AuditHttp {
+    const route = routePattern(this.#observed, this.#options.redact);
+    return { method: this.method, route, status: this.finalStatus };
+  }
+
+  actor(): Actor | null {
+    return this.presence.now() ?? this.presence.before();
+  }
+
+  tenantId(): string | null {
+    const { tenant } = this.#options;
+    return (tenant && readId(attempt(() => tenant(this.req)))) ?? null;
+  }
+
+  assigned(): void {
+    this.presence.assigned();
+  }
+
+  routed(): void {
+    this.presence.routed();
+  }
+
+  isSomebodyKnown(): boolean {
+    return this.actor() !== null;
+  }
+
+  hasSomebodyLeft(): boolean {
+    return this.said.status === 'success' || this.presence.went();
+  }
+
+  /** Takes what the app says of the act; of what is said twice the later counts. */
+  say(outcome: Outcome): void {
+    const { meta, ...said } = readOutcome(outcome);
+    Object.assign(this.said, said);
+    if (meta !== undefined) this.said.meta = { ...this.said.meta, ...meta };
+    this.hasSpoken = true;
+    if (this.abortedAt !== null) this.hasSpokenAfterAbort = true;
+  }
+
+  /** The client is gone; the handler may go on. */
+  abort(at: Date): void {
+    this.abortedAt = at;
+    this.presence.aborted();
+  }
+
+  #readRequestId(): string {
+    const { requestId } = this.#options;
+    const own = readId(requestId && attempt(() => requestId(this.req))) ?? readId(readMember(this.req, 'id'));
+    if (own !== undefined) return own.slice(0, MAX_LABEL_LENGTH);
+    const header = this.req.headers['x-request-id'];
+    return typeof header === 'string' && REQUEST_ID.test(header) ? header : randomUUID();
+  }
+}

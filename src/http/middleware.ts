@@ -1,0 +1,120 @@
+/** The middleware: gives each request its secrets, its recorder, its headers and its context. It knows no database and no provider. */
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { ScopeStorage } from '../audit/context.js';
+import type { RecordDraft } from '../audit/recording.js';
+import type { SecretsAccessor } from '../secrets/accessor.js';
+import { Capture } from './capture.js';
+import { HttpContext } from './context.js';
+import { createHeaders, type HeadersOption } from './headers.js';
+import { compileRules } from './match.js';
+import type { ResolvedCaptureOptions } from './options.js';
+import { createRequestAudit, type RequestAudit } from './request-audit.js';
+import type { RedactText } from './route.js';
+import { resolveRules } from './rules.js';
+
+/** What the middleware works with. */
+export interface HttpLayerParts {
+  /** Takes drafts on their way into the trail. */
+  readonly record: RecordDraft;
+  /** Carries the context through the app's code. */
+  readonly scopes: ScopeStorage;
+  /** What `req.secrets` is. */
+  readonly secrets: SecretsAccessor;
+  /** The security headers. */
+  readonly helmet?: HeadersOption | undefined;
+  /** Auto-logging; not enabled, requests still get `req.audit`. */
+  readonly audit: ResolvedCaptureOptions & { readonly enabled: boolean };
+  /** Redacts a mount path that stands in `http.route`. @defaultValue nothing is redacted here; the recorder does it with every text */
+  readonly redact?: RedactText | undefined;
+  /** How long an aborted request is held for a handler that completes the act. @defaultValue 10 s */
+  readonly holdMs?: number | undefined;
+}
+
+/** The HTTP side of one room. */
+export interface HttpLayer {
+  /** Goes into the app, before what it shall see. */
+  readonly middleware: RequestHandler;
+  /** Resolves when what responses that were sent have to record was handed over; for a socket that takes nothing it waits a second. */
+  settle(): Promise<void>;
+  /** As `settle`; also hands over what is held after an abort, and stops the timers. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_HOLD_MS = 10_000;
+
+/**
+ * Creates the HTTP side of a room.
+ * @throws {@link OptionsError} OPTIONS_INVALID for rules or helmet options that are wrong.
+ */
+export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
+  const { record, scopes, audit } = parts;
+  const headers = createHeaders(parts.helmet);
+  const capture = new Capture({
+    record,
+    findMatches: compileRules(resolveRules(audit.rules)),
+    abandonAfterMs: audit.abandonAfterMs,
+    holdMs: parts.holdMs ?? DEFAULT_HOLD_MS,
+  });
+  const options = { ...audit, redact: parts.redact ?? ((text: string) => text) };
+  const bound = createBindings(parts);
+
+  function enter(req: Request, res: Response, next: NextFunction): void {
+    const known = bound.contextOf(req);
+    const context = known ?? new HttpContext(req, res, options);
+    if (known === undefined) {
+      bound.bind(context);
+      if (audit.enabled) capture.follow(context);
+    }
+    // Also when mounted twice: code between may have lost the scope, as some body parsers do.
+    scopes.run(context.scope, next);
+  }
+
+  function strongroomMiddleware(req: Request, res: Response, next: NextFunction): void {
+    if (headers === null) enter(req, res, next);
+    else headers(req, res, (error?: unknown) => (error === undefined ? enter(req, res, next) : next(error)));
+  }
+
+  return { middleware: strongroomMiddleware, settle: () => capture.settle(), close: () => capture.close() };
+}
+
+/** `req.secrets` and `req.audit` of one room. */
+interface Bindings {
+  bind(context: HttpContext): void;
+  contextOf(req: Request): HttpContext | undefined;
+}
+
+type Bound = Request & { readonly [key: symbol]: HttpContext | undefined };
+
+/** Accessors on each request, not enumerable, so that a dump of a request shows neither; built once, since they cost as much as the rest. */
+function createBindings({ record, secrets }: HttpLayerParts): Bindings {
+  const KEY = Symbol('express-strongroom.context');
+  const audits = new WeakMap<HttpContext, RequestAudit>();
+
+  function auditOf(context: HttpContext): RequestAudit {
+    const audit = audits.get(context) ?? createRequestAudit(context, record);
+    audits.set(context, audit);
+    return audit;
+  }
+
+  const anchor: PropertyDescriptor = { value: undefined };
+  const properties: PropertyDescriptorMap & ThisType<Bound> = {
+    [KEY]: anchor,
+    secrets: { configurable: true, get: () => secrets },
+    audit: {
+      configurable: true,
+      get() {
+        const context = this[KEY];
+        return context && auditOf(context);
+      },
+    },
+  };
+
+  return {
+    contextOf: (req) => (req as Bound)[KEY],
+    bind(context) {
+      anchor.value = context;
+      Object.defineProperties(context.req, properties);
+      anchor.value = undefined;
+    },
+  };
+}

@@ -1,0 +1,157 @@
+/** Notices what the app assigns to a request: its user, its route, its path parameters. It knows no rule and decides nothing. */
+import type { Request } from 'express';
+import { attempt } from './attempt.js';
+
+/** One room's side of a request: told of assignments, asked by rules. MUST NOT throw. */
+export interface Watcher {
+  /** `req.user` or `req.auth` has another value. */
+  assigned(): void;
+  /** `req.route` was assigned. Express does so twice for each route: before its parameters are known, and when its handlers begin. */
+  routed(): void;
+  /** Whether an actor is known, now or before the act. */
+  isSomebodyKnown(): boolean;
+  /** Whether the actor who was there before the act is gone, or the app said so. */
+  hasSomebodyLeft(): boolean;
+}
+
+/** A route as it was when the request took it; at the end of the request `baseUrl` and `params` may be gone. */
+export interface TakenRoute {
+  /** Path, pattern or list of them, as the app registered it. */
+  readonly path: unknown;
+  /** Where its router is mounted, as the client wrote it. */
+  readonly baseUrl: string;
+  /** The method by then: `method-override` may have changed it. */
+  readonly method: string;
+}
+
+/** Bounds what is kept of path parameters; no URL that Node accepts needs as many. */
+const MAX_PARAM_VALUES = 100;
+
+/** Shared by all rooms of a process, of the ESM and the CommonJS build alike, so that two of them on one request do not hide from each other. */
+const OBSERVED = Symbol.for('express-strongroom.observed');
+
+/** What was noticed of one request. */
+export class Observed {
+  /** Values that stand behind the accessors. */
+  user: unknown;
+  /** As `user`. */
+  auth: unknown;
+  /** As `user`. */
+  route: unknown;
+  /** As `user`. */
+  params: unknown;
+  /** The last route taken. */
+  taken: TakenRoute | null = null;
+  /** Every path parameter so far, those of outer routers included. */
+  readonly paramValues: string[] = [];
+  /** One for each room that handles this request. */
+  readonly watchers: Watcher[] = [];
+}
+
+/** What is noticed of this request; undefined when no room has seen it. */
+export function observedOf(req: object): Observed | undefined {
+  return (req as { [OBSERVED]?: Observed })[OBSERVED];
+}
+
+/** Begins to notice. Harmless where the request does not allow it: then less is known. */
+export function observe(req: Request): Observed {
+  const known = observedOf(req);
+  if (known !== undefined) return known;
+  const observed = new Observed();
+  ANCHOR.value = observed;
+  Object.defineProperty(req, OBSERVED, ANCHOR);
+  ANCHOR.value = undefined;
+  observed.params = req.params;
+  noteParams(observed, req.params);
+  if ('user' in req || 'auth' in req || 'route' in req) observeCarefully(req, observed);
+  else Object.defineProperties(req, ACCESSORS);
+  return observed;
+}
+
+interface Observable {
+  [OBSERVED]: Observed;
+  baseUrl: string;
+  method: string;
+}
+
+/** One object for all requests: building descriptors costs more than defining them. The value stands here only while it is defined. */
+const ANCHOR: PropertyDescriptor = { value: undefined, configurable: true };
+
+/** `user` and `auth` are listed among a request's keys once they have a value, as without the middleware. */
+function userAccessor(name: 'user' | 'auth'): PropertyDescriptor {
+  const accessor: PropertyDescriptor & ThisType<Observable> = {
+    configurable: true,
+    enumerable: false,
+    get() {
+      return this[OBSERVED][name];
+    },
+    set(value: unknown) {
+      const observed = this[OBSERVED];
+      observed[name] = value;
+      if (isHidden(this, name)) Object.defineProperty(this, name, { enumerable: true });
+      for (const watcher of observed.watchers) watcher.assigned();
+    },
+  };
+  return accessor;
+}
+
+function isHidden(req: object, name: string): boolean {
+  return Object.hasOwn(req, name) && !Object.prototype.propertyIsEnumerable.call(req, name);
+}
+
+const ROUTE: PropertyDescriptor & ThisType<Observable> = {
+  configurable: true,
+  enumerable: true,
+  get() {
+    return this[OBSERVED].route;
+  },
+  set(value: unknown) {
+    const observed = this[OBSERVED];
+    observed.route = value;
+    takeRoute(observed, this);
+    for (const watcher of observed.watchers) watcher.routed();
+  },
+};
+
+const PARAMS: PropertyDescriptor & ThisType<Observable> = {
+  configurable: true,
+  enumerable: true,
+  get() {
+    return this[OBSERVED].params;
+  },
+  set(value: unknown) {
+    const observed = this[OBSERVED];
+    observed.params = value;
+    noteParams(observed, value);
+  },
+};
+
+const ACCESSORS = { user: userAccessor('user'), auth: userAccessor('auth'), route: ROUTE, params: PARAMS };
+
+/** Something is there already, from the app or from Express: plain values move behind the accessors, accessors of the app stay. */
+function observeCarefully(req: Request, observed: Observed): void {
+  for (const name of Object.keys(ACCESSORS) as (keyof typeof ACCESSORS)[]) {
+    const own = Object.getOwnPropertyDescriptor(req, name);
+    if (own === undefined ? name in req : !('value' in own) || own.configurable !== true) continue;
+    const enumerable = own?.enumerable ?? ACCESSORS[name].enumerable ?? false;
+    attempt(() => Object.defineProperty(req, name, { ...ACCESSORS[name], enumerable }));
+    if (own?.value !== undefined) observed[name] = own.value;
+  }
+  if (req.route !== undefined) takeRoute(observed, req as unknown as Observable);
+}
+
+function takeRoute(observed: Observed, req: Observable): void {
+  const path = attempt(() => (observed.route as { path?: unknown } | undefined)?.path);
+  observed.taken = { path, baseUrl: req.baseUrl, method: req.method };
+}
+
+function noteParams(observed: Observed, params: unknown): void {
+  for (const name in params as object) {
+    if (observed.paramValues.length >= MAX_PARAM_VALUES) return;
+    const value = (params as Record<string, unknown>)[name];
+    // Express 5 gives the segments of a wildcard as a list, Express 4 as one text with slashes.
+    for (const part of Array.isArray(value) ? value : [value]) {
+      if (typeof part === 'string') observed.paramValues.push(...part.split('/'));
+    }
+  }
+}
