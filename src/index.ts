@@ -1,23 +1,67 @@
 /** The public names, one by one; nothing else. */
-export { AppendOnlyError } from './errors.js';
-export { AuditWriteError } from './errors.js';
-export { OptionsError } from './errors.js';
-export { QueryError } from './errors.js';
-export { SecretError } from './errors.js';
-export { StateError } from './errors.js';
-export { StrongroomError } from './errors.js';
-export type { ActionMap } from './event.js';
-export type { Actor } from './event.js';
-export type { AuditDraft } from './event.js';
-export type { AuditEvent } from './event.js';
-export type { AuditHttp } from './event.js';
-export type { AuditSource } from './event.js';
-export type { AuditStatus } from './event.js';
-export type { Context } from './event.js';
-export type { Json } from './event.js';
-export type { EventListeners } from './hooks.js';
-export type { EventMap } from './hooks.js';
-export type { FilterMap } from './hooks.js';
-export type { Filters } from './hooks.js';
-export type { Hooks } from './hooks.js';
+export { strongroom } from './strongroom.js';
+export type { ReadyReport, Strongroom, WaitOptions } from './strongroom.js';
+export type { AuditOptions, StrongroomOptions } from './options.js';
+
+export { createSecretManager } from './secrets/manager.js';
+export { getSecretManager } from './secrets/process.js';
+export { dotenvProvider } from './secrets/dotenv.js';
+export { envProvider } from './secrets/env.js';
+export { fileProvider } from './secrets/file.js';
+export { memoryProvider } from './secrets/memory.js';
+export type { GetSecretOptions, SecretsAccessor } from './secrets/accessor.js';
+export type { DotenvProviderOptions } from './secrets/dotenv.js';
+export type { EnvProviderOptions } from './secrets/env.js';
+export type { Environment } from './secrets/environment.js';
+export type { FileProviderOptions } from './secrets/file.js';
+export type { SecretManager, SecretManagerOptions, SecretStats } from './secrets/manager.js';
+export type { SecretsOptions } from './secrets/options.js';
+export type { ProviderName, SecretContext, SecretProvider } from './secrets/provider.js';
+export type { SealedSecret } from './secrets/sealed.js';
+
+export { appendOnly } from './mongo/append-only.js';
+export type { AppendOnlyOptions } from './mongo/append-only.js';
+export type { StorageOptions } from './mongo/options.js';
+export type { AuditTrail } from './mongo/trail.js';
+
+export type { CaptureRule } from './http/rules.js';
+export type { CaptureOptions } from './http/options.js';
+export type { RequestAudit } from './http/request-audit.js';
+import './http/middleware.js';
+
+export type { RecordingOptions } from './audit/options.js';
+export type { AuditFilter, AuditGrouping, AuditQuery, GroupField } from './audit/query.js';
+export type { AuditStats } from './audit/recorder.js';
+export type {
+  AuditRecorder,
+  FailureRecord,
+  LoginRecord,
+  LogoutRecord,
+  RegistrationRecord,
+  RoleChangeRecord,
+} from './audit/recording.js';
+export type { RedactOptions } from './audit/redaction.js';
+export type { AuditGroup } from './audit/store.js';
+
+export type {
+  ActionMap,
+  Actor,
+  AuditDraft,
+  AuditEvent,
+  AuditHttp,
+  AuditSource,
+  AuditStatus,
+  Context,
+  Json,
+} from './event.js';
+export type { EventListeners, EventMap, FilterMap, Filters, Hooks } from './hooks.js';
+export {
+  AppendOnlyError,
+  AuditWriteError,
+  OptionsError,
+  QueryError,
+  SecretError,
+  StateError,
+  StrongroomError,
+} from './errors.js';
 export type { Duration } from './settings.js';

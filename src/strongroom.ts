@@ -1,7 +1,7 @@
 /** The composition root: the only file that knows everything. It wires what spans two folders and does nothing else. */
 import type { Request, RequestHandler, Response, NextFunction } from 'express';
 import { createComposer } from './audit/compose.js';
-import { createScopeStorage, type ScopeStorage } from './audit/context.js';
+import { createScopeStorage } from './audit/context.js';
 import { createEmptyStore } from './audit/empty-store.js';
 import { resolveRecordingOptions } from './audit/options.js';
 import { Recorder } from './audit/recorder.js';
@@ -11,6 +11,7 @@ import { createVocabulary } from './audit/vocabulary.js';
 import { assertOptions, OptionsError, StateError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
+import { resolveCaptureOptions } from './http/options.js';
 import { openConnection, useConnection } from './mongo/connection.js';
 import { guardConnection } from './mongo/connection-guard.js';
 import { compileModel } from './mongo/schema.js';
@@ -57,7 +58,7 @@ export interface Strongroom extends RequestHandler {
 const DEFAULT_WAIT_MS = 10_000;
 const checkWait = objectOf<WaitOptions>({ timeout: optional(isDuration) });
 
-/** The package's own keys: no route handler of the app has a use for them. */
+/** Reserved already, so that an app cannot come to rely on reading it through a request. */
 const SIGNING_KEY = 'AUDIT_SIGNING_KEY';
 
 /**
@@ -84,9 +85,27 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     onSet: (name) => recordSecretAct('secret.rotate', name),
     onInvalidate: (name) => recordSecretAct('secret.invalidate', name),
   });
+  const audit = options.audit === false ? {} : options.audit;
+  const recording = resolveRecordingOptions(audit);
+  const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets });
-  const recorder = createRecorder(options.audit, { hooks, secrets, scopes, store: storage.store });
-  const http = createHttp(options, { secrets, scopes, recorder });
+  const recorder = new Recorder({
+    store: storage.store,
+    hooks,
+    options: recording,
+    scopes,
+    compose: createComposer({ redactor, hooks, options: recording }),
+    vocabulary: createVocabulary(recording.actions),
+    readPseudonymKey: async () => (await secrets.get(recording.pseudonymKey, { default: '' })) || null,
+  });
+  const http = createHttpLayer({
+    record: recorder.record,
+    scopes,
+    secrets: restrictAccessor(secrets, ownKeys(options, recording.pseudonymKey)),
+    helmet: options.helmet,
+    audit: { ...resolveCaptureOptions(audit), enabled: options.audit !== false },
+    redact: (text) => redactor.text(text),
+  });
   const trail = createTrail({ ...storage, recorder, scopes, settleRequests: () => http.settle() });
 
   function recordSecretAct(action: string, name: string | undefined): void {
@@ -109,9 +128,9 @@ interface Storage {
 
 const DEFAULT_COLLECTION = 'audit_events';
 
-function openStorage(audit: AuditOptions | false, around: { hooks: HookBus; secrets: SecretManager }): Storage {
-  if (audit === false) return { store: createEmptyStore(), readModel: refuseModel };
-  const { connection, uri, collection = DEFAULT_COLLECTION } = audit;
+function openStorage(options: AuditOptions | false, around: { hooks: HookBus; secrets: SecretManager }): Storage {
+  if (options === false) return { store: createEmptyStore(), readModel: refuseModel };
+  const { connection, uri, collection = DEFAULT_COLLECTION } = options;
   const link =
     connection === undefined ? openConnection(() => readUri(uri, around.secrets)) : useConnection(connection);
   const onViolation = (violation: { operation: string; collection: string }): void => {
@@ -120,7 +139,7 @@ function openStorage(audit: AuditOptions | false, around: { hooks: HookBus; secr
   guardConnection(link.connection, collection, onViolation);
   const model = compileModel(link.connection, collection, onViolation);
   return {
-    store: createMongoStore({ link, collection, tenant: audit.tenant !== undefined }),
+    store: createMongoStore({ link, collection, tenant: options.tenant !== undefined }),
     readModel: () => model,
   };
 }
@@ -135,36 +154,10 @@ async function readUri(uri: AuditOptions['uri'], secrets: SecretManager): Promis
   return uri ?? '';
 }
 
-function createRecorder(
-  audit: AuditOptions | false,
-  around: { hooks: HookBus; secrets: SecretManager; scopes: ScopeStorage; store: AuditStore },
-): Recorder {
-  const { hooks, secrets } = around;
-  const options = resolveRecordingOptions(audit === false ? {} : audit);
-  const redactor = createRedactor({ ...options.redact, secretValues: () => readCachedValues(secrets) });
-  return new Recorder({
-    ...around,
-    options,
-    compose: createComposer({ redactor, hooks, options }),
-    vocabulary: createVocabulary(options.actions),
-    readPseudonymKey: async () => (await secrets.get(options.pseudonymKey, { default: '' })) || null,
-  });
-}
-
-function createHttp(
-  options: StrongroomOptions,
-  around: { secrets: SecretManager; scopes: ScopeStorage; recorder: Recorder },
-): HttpLayer {
-  const { audit } = options;
-  const { pseudonymKey } = resolveRecordingOptions(audit === false ? {} : audit);
+/** The package's own keys: no route handler of the app has a use for them. */
+function ownKeys({ audit }: StrongroomOptions, pseudonymKey: string): ReadonlySet<string> {
   const uri = audit === false || typeof audit.uri !== 'object' ? [] : [audit.uri.secret];
-  return createHttpLayer({
-    record: around.recorder.record,
-    scopes: around.scopes,
-    secrets: restrictAccessor(around.secrets, new Set([SIGNING_KEY, pseudonymKey, ...uri])),
-    helmet: options.helmet,
-    audit,
-  });
+  return new Set([SIGNING_KEY, pseudonymKey, ...uri]);
 }
 
 interface LifecycleParts {
