@@ -1,11 +1,11 @@
 /** The composition root: the only file that knows everything. It wires what spans two folders and does nothing else. */
 import type { Request, RequestHandler, Response, NextFunction } from 'express';
 import { createComposer } from './audit/compose.js';
-import { createScopeStorage } from './audit/context.js';
+import { createScopeStorage, type ScopeStorage } from './audit/context.js';
 import { createEmptyStore } from './audit/empty-store.js';
-import { resolveRecordingOptions } from './audit/options.js';
+import { type ResolvedRecordingOptions, resolveRecordingOptions } from './audit/options.js';
 import { Recorder } from './audit/recorder.js';
-import { createRedactor } from './audit/redaction.js';
+import { createRedactor, type Redactor } from './audit/redaction.js';
 import type { AuditStore, StoreInspection } from './audit/store.js';
 import { createVocabulary } from './audit/vocabulary.js';
 import { assertOptions, OptionsError, StateError } from './errors.js';
@@ -89,15 +89,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const recording = resolveRecordingOptions(audit);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets });
-  const recorder = new Recorder({
-    store: storage.store,
-    hooks,
-    options: recording,
-    scopes,
-    compose: createComposer({ redactor, hooks, options: recording }),
-    vocabulary: createVocabulary(recording.actions),
-    readPseudonymKey: async () => (await secrets.get(recording.pseudonymKey, { default: '' })) || null,
-  });
+  const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, store: storage.store });
   const http = createHttpLayer({
     record: recorder.record,
     scopes,
@@ -152,6 +144,27 @@ function refuseModel(): never {
 async function readUri(uri: AuditOptions['uri'], secrets: SecretManager): Promise<string> {
   if (typeof uri === 'object') return secrets.get(uri.secret, { refresh: true });
   return uri ?? '';
+}
+
+interface RecorderSurroundings {
+  readonly redactor: Redactor;
+  readonly hooks: HookBus;
+  readonly secrets: SecretManager;
+  readonly scopes: ScopeStorage;
+  readonly store: AuditStore;
+}
+
+function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurroundings): Recorder {
+  const { redactor, hooks, secrets, scopes, store } = around;
+  return new Recorder({
+    store,
+    hooks,
+    options,
+    scopes,
+    compose: createComposer({ redactor, hooks, options }),
+    vocabulary: createVocabulary(options.actions),
+    readPseudonymKey: async () => (await secrets.get(options.pseudonymKey, { default: '' })) || null,
+  });
 }
 
 /** The package's own keys: no route handler of the app has a use for them. */

@@ -81,6 +81,7 @@ export function createApp(room: Strongroom, users: Connection): Express {
     res.json(await room.audit.find(req.query));
   });
 
+  // oxlint-disable-next-line max-params -- Express knows an error handler by its four parameters.
   app.use((error: Error & { status?: number }, _req: Request, res: Response, _next: NextFunction) => {
     res.status(error.status ?? 500).json({ error: error.message });
   });

@@ -1,5 +1,5 @@
 /** Drives the app over HTTP as its users would, shows the trail, and tries to change it. Checks what it shows. */
-import type { AuditEvent, Strongroom } from '../../src/index.js';
+import { AppendOnlyError, type AuditEvent, type Strongroom } from '../../src/index.js';
 import { printTable } from './table.js';
 
 /** What the tour needs. */
@@ -144,8 +144,7 @@ async function tryToChange(room: Strongroom, event: AuditEvent): Promise<string[
   for (const [name, attempt] of Object.entries(attempts)) {
     const answer = await Promise.resolve(attempt()).then(
       () => 'NOT REFUSED',
-      (error: Error & { code?: string }) =>
-        error.code === 'ERR_STRONGROOM_APPEND_ONLY_VIOLATION' ? error.message : String(error),
+      (error: unknown) => (isRefusal(error) ? error.message : String(error)),
     );
     console.log(`  ${name.padEnd(27)} ${answer}`);
     if (!answer.includes('append-only')) problems.push(`${name}: ${answer}`);
@@ -153,6 +152,10 @@ async function tryToChange(room: Strongroom, event: AuditEvent): Promise<string[
   const [same] = (await room.audit.find({ from: event.at, limit: 1000 })).events.slice(-1);
   if (JSON.stringify(same) !== JSON.stringify(event)) problems.push('the event is not what it was');
   return problems;
+}
+
+function isRefusal(error: unknown): error is Error {
+  return error instanceof AppendOnlyError;
 }
 
 function printCurl(base: string): void {
