@@ -98,7 +98,7 @@ export function createAuditRecorder(
       checked(o, {
         userId: isNullableId,
         success: isFlag,
-        attempted: isOptionalText,
+        attempted: isAny,
         reason: isOptionalText,
         meta: isAny,
       }) ?? record(loginDraft(o), { attempted: attempted(o) }),
