@@ -68,6 +68,7 @@ export function createAccessor(
   }
   async function getAll(names: readonly string[]): Promise<Record<string, string>> {
     assertOptions(checkNames(names, 'names'));
+    if (reader.closed) throw closedError();
     return readMany(names, read, asked);
   }
   async function has(name: string): Promise<boolean> {
@@ -145,10 +146,8 @@ function errorOf(troubles: readonly (readonly [string, Outcome])[], asked: strin
   );
   const lines = failures.map(({ name, detail }) => `${quoted([name])} could not be read (${detail})`);
   if (missing.length > 0) lines.push(`${quoted(missing)} not found (asked: ${asked})`);
-  const [first] = failures;
-  const mixed = failures.some(({ code }) => code !== first?.code);
-  const code = first === undefined ? 'SECRET_NOT_FOUND' : mixed ? 'SECRET_PROVIDER_FAILED' : first.code;
-  return new SecretError(code, lines.join('; '));
+  const [code = 'SECRET_NOT_FOUND', ...others] = new Set(failures.map((failure) => failure.code));
+  return new SecretError(others.length > 0 ? 'SECRET_PROVIDER_FAILED' : code, lines.join('; '));
 }
 
 function quoted(names: readonly string[]): string {

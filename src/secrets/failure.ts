@@ -25,10 +25,11 @@ export function failureOf(provider: string, reply: Reply): Failure {
 
 /** The failure of a chain in which nobody had the secret: a refusal counts most, time only when it was the only cause. */
 export function worstOf(failures: readonly Failure[]): Failure {
-  const codes = failures.map(({ code }) => code);
-  const late = codes.every((code) => code === 'SECRET_TIMEOUT');
-  const code = codes.includes('SECRET_DENIED') ? 'SECRET_DENIED' : late ? 'SECRET_TIMEOUT' : 'SECRET_PROVIDER_FAILED';
-  return { code, detail: [...new Set(failures.map(({ detail }) => detail))].join('; ') };
+  const detail = [...new Set(failures.map((failure) => failure.detail))].join('; ');
+  const codes = new Set(failures.map((failure) => failure.code));
+  if (codes.has('SECRET_DENIED')) return { code: 'SECRET_DENIED', detail };
+  const onlyLate = codes.has('SECRET_TIMEOUT') && codes.size === 1;
+  return { code: onlyLate ? 'SECRET_TIMEOUT' : 'SECRET_PROVIDER_FAILED', detail };
 }
 
 function failureOfThrown(provider: string, error: unknown): Failure {

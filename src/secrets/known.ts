@@ -2,7 +2,7 @@
 import { MAX_ENTRIES } from './cache.js';
 
 /** Shorter values are words that texts hold by chance; masking them would ruin the texts and show the value by its gaps. */
-export const MIN_MASKED_LENGTH = 8;
+const MIN_MASKED_LENGTH = 8;
 /** How many replaced values are kept: an old password that is logged a moment after its rotation is still a leak. */
 export const MAX_FORMER = 100;
 

@@ -21,7 +21,7 @@ export interface ReadCounts {
 }
 
 /** While an older value stands in, the providers are asked again at most this often per secret. */
-export const RETRY_MS = 1000;
+const RETRY_MS = 1000;
 
 const CLOSED: Outcome = { kind: 'closed' };
 

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 /** The largest file that is read: 1 MiB. */
-export const MAX_FILE_BYTES: number = 1024 * 1024;
+const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Why a file is refused; the text never quotes what it holds. */
 export class FileRefusedError extends Error {

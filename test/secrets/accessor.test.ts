@@ -1,3 +1,4 @@
+/** Reading: arguments, outcomes, and what `req.secrets` hides. */
 import { expect } from 'chai';
 import { restrictAccessor, type SecretManager } from '../../src/secrets/manager.js';
 import type { GetSecretOptions, SecretsAccessor } from '../../src/secrets/accessor.js';
@@ -145,7 +146,7 @@ describe('the restricted accessor', () => {
     const hidden = await rejection(accessor.get('AUDIT_SIGNING_KEY'));
     const missing = await rejection(accessor.get('AUDIT_MISSING_KEY'));
     expect(hidden.message).to.equal(missing.message.replace('MISSING', 'SIGNING'));
-    expect({ ...hidden }).to.deep.equal({ ...missing });
+    expect(Object.entries(hidden)).to.deep.equal(Object.entries(missing));
     const options = { signal: AbortSignal.abort('gone') };
     expect(await rejection(accessor.get('AUDIT_SIGNING_KEY', options))).to.equal('gone');
   });

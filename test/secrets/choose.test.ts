@@ -1,3 +1,4 @@
+/** Which provider is used, and which ones production refuses. */
 import { expect } from 'chai';
 import { openProviders } from '../../src/secrets/choose.js';
 import { dotenvProvider } from '../../src/secrets/dotenv.js';
@@ -45,7 +46,7 @@ describe('the choice of a provider', () => {
 
   for (const [where, path, choose] of [
     ['the option', 'secrets.provider', (name: string) => createSecretManager({ provider: name as 'env' })],
-    ['a chain', 'secrets.provider[1]', (name: string) => createSecretManager({ provider: ['env', name as 'env'] })],
+    ['a chain', 'secrets.provider[1]', (name: string) => createSecretManager({ provider: ['env', name] as 'env'[] })],
     [
       'SECRETS_PROVIDER',
       'SECRETS_PROVIDER',

@@ -1,3 +1,4 @@
+/** Single flight, aborts, and writes during a fetch. */
 import { expect } from 'chai';
 import { isolateEnvironment, open, rejection, settle, Vault } from './fakes.js';
 

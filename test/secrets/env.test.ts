@@ -1,3 +1,4 @@
+/** The env provider, without a manager. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type EnvProviderOptions, envProvider } from '../../src/secrets/env.js';

@@ -1,3 +1,4 @@
+/** What counts as production. */
 import { expect } from 'chai';
 import { resolveEnvironment } from '../../src/secrets/environment.js';
 import { isolateEnvironment, settle, thrown } from './fakes.js';

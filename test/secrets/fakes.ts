@@ -129,12 +129,3 @@ export function isolateEnvironment(): void {
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
-
-/** Waits for an observable condition. */
-export async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 2000; turn += 1) {
-    if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  throw new Error('the condition did not come true');
-}

@@ -1,3 +1,4 @@
+/** The file provider on a real directory, as Docker and Kubernetes mount it. */
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -102,7 +103,7 @@ describe('fileProvider', () => {
   });
 
   it('does not hang on a named pipe', async () => {
-    execFileSync('mkfifo', [join(directory, 'A')]);
+    execFileSync('/usr/bin/mkfifo', [join(directory, 'A')]);
     expect(await rejection(read('A'))).to.include({ code: 'NOT_A_FILE' });
   });
 

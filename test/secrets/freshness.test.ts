@@ -1,3 +1,4 @@
+/** How long a value is fresh, by a clock that the test holds. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { MAX_ENTRIES } from '../../src/secrets/cache.js';

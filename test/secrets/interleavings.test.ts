@@ -1,3 +1,4 @@
+/** Random interleavings of reads and writes over one secret: an old value never comes back. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { SecretManager } from '../../src/secrets/manager.js';
@@ -50,7 +51,7 @@ async function run(steps: readonly Step[], scheduler: fc.Scheduler): Promise<voi
         .then(() => void (floor = Math.max(floor, version)));
     },
     rotate: () => rotateAtTheSource(manager),
-    wait: () => scheduler.count() > 0 && scheduler.waitOne(),
+    wait: () => scheduler.count() > 0 && scheduler.waitNext(1),
     tick: () => (clock.ms += 60),
   };
   function rotateAtTheSource(of: SecretManager): void {

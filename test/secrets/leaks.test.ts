@@ -1,3 +1,4 @@
+/** No value is seen through anything that the secrets side hands out. */
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { dotenvProvider } from '../../src/secrets/dotenv.js';

@@ -1,3 +1,4 @@
+/** Writing, invalidating, events, ready, close, and the values that audited text must not hold. */
 import { expect } from 'chai';
 import { createHooks } from '../../src/hooks.js';
 import { memoryProvider } from '../../src/secrets/memory.js';
@@ -17,6 +18,15 @@ describe('set', () => {
     expect(await manager.get('A')).to.equal('new');
     await manager.set('A', '');
     expect(await manager.get('A')).to.equal('');
+  });
+
+  it('leaves no old value to stand in', async () => {
+    const vault = new Vault({ A: 'old' });
+    const { manager } = open({ provider: vault });
+    await manager.get('A');
+    await manager.set('A', 'new');
+    vault.down = new Error('down');
+    expect((await rejection(manager.get('A'))).code).to.equal('ERR_STRONGROOM_SECRET_PROVIDER_FAILED');
   });
 
   it('goes to the first of a chain, and is refused when that one cannot write', async () => {
@@ -182,6 +192,8 @@ describe('events', () => {
     manager.invalidate('B');
     manager.invalidate();
     await rejection(manager.set('A', 5 as unknown as string));
+    await manager.close();
+    manager.invalidate('A');
     expect(calls).to.deep.equal([
       ['set', 'A'],
       ['invalidate', 'B'],
@@ -222,6 +234,7 @@ describe('close', () => {
       manager.get('A'),
       manager.get('A', { default: 'd' }),
       manager.getMany(['A']),
+      manager.getMany([]),
       manager.has('A'),
       manager.sealed('A'),
       manager.set('A', 'y'),
@@ -244,6 +257,21 @@ describe('close', () => {
     await closing;
     expect(vault.held[0]?.signal.aborted).to.equal(true);
     expect(next.asked).to.deep.equal([]);
+  });
+
+  it('makes no call to a provider afterwards, at whatever moment of a chain it comes', async () => {
+    for (let moment = 0; moment < 12; moment += 1) {
+      let closed = false;
+      let callsAfter = 0;
+      const next = providerOf(() => void (callsAfter += closed ? 1 : 0));
+      const { manager } = open({ provider: [providerOf(() => undefined), next] });
+      void manager.get('A');
+      for (let turn = 0; turn < moment; turn += 1) await Promise.resolve();
+      closed = true;
+      await manager.close();
+      await settle();
+      expect(callsAfter, `after ${moment} turns`).to.equal(0);
+    }
   });
 
   it('waits for writes', async () => {

@@ -1,3 +1,4 @@
+/** The memory provider, without a manager. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { memoryProvider } from '../../src/secrets/memory.js';

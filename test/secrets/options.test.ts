@@ -1,3 +1,4 @@
+/** What every secrets option accepts and refuses, and in which words. */
 import { expect } from 'chai';
 import { resolveSecretsOptions, type SecretsOptions } from '../../src/secrets/options.js';
 import { createSecretManager } from '../../src/secrets/manager.js';

@@ -1,3 +1,4 @@
+/** What stands in while a provider is down, and what a provider that misbehaves may do to the reads: nothing. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { createSecretManager } from '../../src/secrets/manager.js';

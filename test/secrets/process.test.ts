@@ -1,7 +1,8 @@
+/** The manager of the process, in processes of their own. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { isolateEnvironment } from './fakes.js';
+import { isolateEnvironment, open, providerOf } from './fakes.js';
 
 const run = promisify(execFile);
 const SOURCE = new URL('../../src/secrets/', import.meta.url).href;
@@ -50,6 +51,31 @@ describe('getSecretManager', () => {
 });
 
 describe('a process with a manager', () => {
+  isolateEnvironment();
+
+  it('has no timer from it, but one while a provider is asked', async () => {
+    const { setTimeout: start, clearTimeout: stop } = globalThis;
+    const running = new Set<unknown>();
+    const counts: number[] = [];
+    globalThis.setTimeout = ((...args: Parameters<typeof start>) => {
+      const timer = start(...args);
+      running.add(timer);
+      return timer;
+    }) as typeof start;
+    globalThis.clearTimeout = (timer) => (running.delete(timer), stop(timer));
+    try {
+      const { manager } = open({ provider: providerOf(async () => 'x') });
+      counts.push(running.size);
+      const pending = manager.get('A');
+      counts.push(running.size);
+      await pending;
+      counts.push(running.size);
+    } finally {
+      Object.assign(globalThis, { setTimeout: start, clearTimeout: stop });
+    }
+    expect(counts).to.deep.equal([0, 1, 0]);
+  });
+
   it('ends by itself, open caches, waiting providers and all', async () => {
     const script = `
       const { createSecretManager } = await import('${SOURCE}manager.ts');

@@ -1,3 +1,4 @@
+/** A sealed secret prints as its name, and compares exactly. */
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
