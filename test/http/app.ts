@@ -1,7 +1,7 @@
 /** A small app with the HTTP layer mounted, on both majors of Express; what is recorded is collected. It knows no database. */
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
-import express, { type Express } from 'express';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 // @ts-expect-error -- the alias of Express 4 has no types of its own
 import express4Untyped from 'express4';
 import { createScopeStorage, type RequestContext, type ScopeStorage } from '../../src/audit/context.js';
@@ -45,8 +45,7 @@ export function createRoom({ helmet = false, holdMs, redact, ...audit }: RoomOpt
   const scopes = createScopeStorage();
   const record: RecordDraft = (draft, origin) => {
     const request = origin.request as RequestContext;
-    if (origin.source === 'api')
-      request.sightings.noteExplicit(draft.action, draft.target, draft.targetId as string | null);
+    if (origin.source === 'api') request.sightings.noteExplicit(draft.action, draft.target, draft.targetId);
     recorded.push({ draft, origin, request, http: request.http() });
     return Promise.resolve({} as AuditEvent);
   };
@@ -118,6 +117,12 @@ export async function hangUp(port: number, request: string, started: Promise<unk
   socket.on('error', () => undefined);
   await started;
   socket.destroy();
+}
+
+/** An error handler as apps have them; Express tells it by its four parameters. */
+// oxlint-disable-next-line max-params
+export function answerError(error: { status?: number }, _req: Request, res: Response, _next: NextFunction): void {
+  res.status(error.status ?? 500).end();
 }
 
 /** Closes what the tests opened. */

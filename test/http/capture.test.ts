@@ -4,6 +4,7 @@ import type { Express, NextFunction, Request, Response } from 'express';
 import request from 'supertest';
 import type { AuditDraft } from '../../src/event.js';
 import {
+  answerError,
   closeAll,
   createRoom,
   EXPRESSES,
@@ -409,9 +410,7 @@ for (const [name, express] of EXPRESSES) {
         app.post('/login', () => {
           throw new TypeError('password was hunter2');
         });
-        app.use((error: Error, _req: Request, res: Response, next: NextFunction) =>
-          res.headersSent ? next(error) : void res.status(500).end(),
-        );
+        app.use(answerError);
         const draft = await only(room, request(app).post('/login'));
         expect(draft).to.include({ status: 'error', reason: 'internal' });
         expect(JSON.stringify(draft)).not.to.include('hunter2');
@@ -422,10 +421,7 @@ for (const [name, express] of EXPRESSES) {
         const router = express.Router();
         router.delete('/users/:id', (_req, _res, next) => next(Object.assign(new Error('no'), { status: 409 })));
         app.use('/api', router);
-        app.use(
-          (error: { status: number }, _req: Request, res: Response, _next: NextFunction) =>
-            void res.status(error.status).end(),
-        );
+        app.use(answerError);
         await only(room, request(app).delete('/api/users/7'));
         expect(room.recorded[0]?.http).to.deep.equal({ method: 'DELETE', route: '/api/users/:id', status: 409 });
       });

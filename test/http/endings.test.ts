@@ -225,7 +225,7 @@ describe('A rejected async handler of Express 4', () => {
   it('ends the process as without the middleware: no process-wide handler is installed', async () => {
     const error = await run().then(
       () => undefined,
-      (reason: { code: number }) => reason,
+      (reason: unknown) => reason as { code: number },
     );
     expect(error?.code).to.equal(1);
   });
