@@ -49,7 +49,7 @@ export interface Redactor {
   /**
    * The text as it may be stored: redacted, cleaned (`cleanText`) and cut to `maxLength` UTF-16 units. 4,096 units beyond `maxLength` are
    * looked at, so give the whole text, or at least that much of it: a token that the limit cuts is seen whole. Where even that was too short, as
-   * much is dropped from the end: half a token may stand there.
+   * much is dropped from the end, since half a token may stand there.
    * @defaultValue `maxLength`: 16,384
    */
   text(value: string, maxLength?: number): string;
@@ -58,12 +58,22 @@ export interface Redactor {
 }
 
 type KeyTest = (key: string) => boolean;
+type Bounded = (value: string, limit: number) => { readonly text: string; readonly isCut: boolean };
 
 /** Creates the redactor of one instance. */
 export function createRedactor(parts: RedactorParts): Redactor {
+  const bounded = createBounded(parts);
+  const meta = createMetaRedactor(bounded, keyTest(parts.keys ?? []));
+  return {
+    text: (value, maxLength = STORED_LIMITS.textLength) => cleanText(bounded(value, maxLength).text, maxLength),
+    meta,
+  };
+}
+
+/** Redacts as much of a text as may matter for the limit, and drops the end where half a token may stand. */
+function createBounded(parts: RedactorParts): Bounded {
   const maskSecrets = createSecretMask(parts.secretValues, REDACTED);
   const own = (parts.values ?? []).map((pattern) => withFlags(pattern, 'g'));
-  const isOwnKey = keyTest(parts.keys ?? []);
 
   function redact(text: string, isCut: boolean): string {
     let redacted = maskSecrets(text, isCut);
@@ -72,13 +82,17 @@ export function createRedactor(parts: RedactorParts): Redactor {
     return maskCredentials(redacted, REDACTED);
   }
 
-  function bounded(value: string, limit: number): { text: string; isCut: boolean } {
+  return function bounded(value, limit) {
     const reach = limit + SCAN_SLACK;
     if (value.length < reach) return { text: redact(value, false), isCut: false };
     const redacted = redact(cutText(value, reach), true);
-    return { text: cutText(redacted, Math.max(0, redacted.length - SCAN_SLACK)), isCut: true };
-  }
+    // A mask at the end: what the cut runs through was recognised.
+    const kept = redacted.endsWith(REDACTED) ? redacted.length : Math.max(0, redacted.length - SCAN_SLACK);
+    return { text: cutText(redacted, kept), isCut: true };
+  };
+}
 
+function createMetaRedactor(bounded: Bounded, isOwnKey: KeyTest): (value: Json) => Json {
   function marked(value: string, limit: number): string {
     const { text, isCut } = bounded(value, limit);
     const clean = cleanText(text, limit + 1);
@@ -108,16 +122,7 @@ export function createRedactor(parts: RedactorParts): Redactor {
     return !stays && isSensitiveKey(key) ? REDACTED : json(value);
   }
 
-  return {
-    text: (value, maxLength = STORED_LIMITS.textLength) => cleanText(bounded(value, maxLength).text, maxLength),
-    meta: (value) => (isEmpty(value) ? value : json(value)),
-  };
-}
-
-function isEmpty(value: Json): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  for (const _key in value) return false;
-  return true;
+  return json;
 }
 
 function isLongNumber(value: number): boolean {

@@ -1,11 +1,8 @@
 /** Makes a text safe to store, print and look at: one line, no control or invisible characters, within a length. It knows nothing of secrets. */
 import { cutText } from '../evidence/cut.js';
 
-// Surrogates are here so that a broken pair is looked at; whole pairs pass.
-const UNSAFE =
-  /[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/;
-const REPLACED =
-  /[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Surrogate}/gu;
+const UNSAFE = /[\p{Cc}\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\p{Surrogate}]/u;
+const EACH_UNSAFE = new RegExp(UNSAFE, 'gu');
 const WHITE_SPACE = /[\t-\r\x85\u2028\u2029]/;
 
 /**
@@ -16,7 +13,7 @@ const WHITE_SPACE = /[\t-\r\x85\u2028\u2029]/;
  */
 export function cleanText(text: string, maxLength: number): string {
   const cut = cutText(text, maxLength);
-  return UNSAFE.test(cut) ? cut.replace(REPLACED, visible) : cut;
+  return UNSAFE.test(cut) ? cut.replace(EACH_UNSAFE, visible) : cut;
 }
 
 function visible(character: string): string {

@@ -1,6 +1,6 @@
 /** The names of actions that the trail knows, and a warning, once, for one that it does not. It refuses nothing. */
 import { warnOnce } from '../errors.js';
-import { type Check, matches, unknownName } from '../settings.js';
+import { type Check, matches, nearestName } from '../settings.js';
 import { cleanText } from './text.js';
 
 /** Every action that has a fixed meaning. */
@@ -49,7 +49,7 @@ export const REGISTERED_ACTIONS: readonly string[] = [
 export const MAX_ACTION_LENGTH = 64;
 
 /** Bounds memory and noise where an app makes up action names as it goes: beyond it nothing more is said. */
-const MAX_WARNED = 200;
+const MAX_WARNED = 50;
 
 /** The actions of one instance. */
 export interface Vocabulary {
@@ -77,7 +77,9 @@ export function createVocabulary(own: readonly string[] = []): Vocabulary {
       const name = cleanText(action, MAX_ACTION_LENGTH);
       if (warned.size >= MAX_WARNED || warned.has(name)) return;
       warned.add(name);
-      warnOnce('ACTION_UNKNOWN', `audit action ${unknownName(name, names)} Add your own names to audit.actions.`);
+      const nearest = nearestName(name, names);
+      const hint = nearest === undefined ? 'add your own names to audit.actions' : `did you mean "${nearest}"?`;
+      warnOnce('ACTION_UNKNOWN', `audit action "${name}" is stored, but not registered: ${hint}`);
     },
   };
 }

@@ -42,7 +42,7 @@ export function readMap(value: object, limit: number): ReadMap | undefined {
     while (name in members) name = `_${name}`;
     members[name] = member;
   }
-  return { members, size: sizeOfMap.call(value) };
+  return { members, size: trueSize(Map.prototype, value) };
 }
 
 /** The first `limit` members of a Set; `undefined` of anything else. */
@@ -55,7 +55,7 @@ export function readSet(value: object, limit: number): ReadSet | undefined {
     if (items.length === limit) break;
     items.push(item);
   }
-  return { items, size: sizeOfSet.call(value) };
+  return { items, size: trueSize(Set.prototype, value) };
 }
 
 /** Hex of an ObjectId or UUID, decimal text of a Long, Timestamp or Decimal128, the number of an Int32 or Double; `undefined` of anything else. */
@@ -90,7 +90,9 @@ export function readBinary(value: object, limit: number): string | undefined {
 
 /** Source and flags of a RegExp; `undefined` of anything else. */
 export function readRegExp(value: object): string | undefined {
-  return tagOf(value) === 'RegExp' ? branded(() => RegExp.prototype.toString.call(value)) : undefined;
+  if (tagOf(value) !== 'RegExp') return undefined;
+  // RegExp.prototype.toString takes any object; the getter of `source` does not.
+  return branded(() => `/${String(Reflect.get(RegExp.prototype, 'source', value))}/${(value as RegExp).flags}`);
 }
 
 /** The class name of an Error, nothing more; `undefined` of anything else. */
@@ -138,8 +140,10 @@ function branded<Result>(read: () => Result): Result | undefined {
   }
 }
 
-const sizeOfMap = Object.getOwnPropertyDescriptor(Map.prototype, 'size')?.get as (this: unknown) => number;
-const sizeOfSet = Object.getOwnPropertyDescriptor(Set.prototype, 'size')?.get as (this: unknown) => number;
+/** The size as the built-in getter tells it, whatever a subclass says. */
+function trueSize(prototype: object, value: object): number {
+  return Reflect.get(prototype, 'size', value) as number;
+}
 
 function isNameable(key: unknown): boolean {
   return key === null || ['string', 'number', 'boolean', 'bigint', 'undefined'].includes(typeof key);

@@ -1,0 +1,187 @@
+/** The canonical line is RFC 8785 text, and it survives BSON and MongoDB. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { MongoMemoryServer } from 'mongodb-memory-server';
+import mongoose from 'mongoose';
+import { canonicalLine, canonicalText } from '../../src/evidence/line.js';
+import { type Canonical, normalise } from '../../src/evidence/normalise.js';
+import { startMongod } from '../mongod.js';
+
+const { BSON, MongoClient, ObjectId } = mongoose.mongo;
+
+const read = (text: string): Canonical => JSON.parse(text) as Canonical;
+
+/** RFC 8785 appendix B, by the bits of the number. */
+const NUMBERS: readonly (readonly [bits: string, text: string])[] = [
+  ['0000000000000000', '0'],
+  ['8000000000000000', '0'],
+  ['0000000000000001', '5e-324'],
+  ['8000000000000001', '-5e-324'],
+  ['7fefffffffffffff', '1.7976931348623157e+308'],
+  ['ffefffffffffffff', '-1.7976931348623157e+308'],
+  ['4340000000000000', '9007199254740992'],
+  ['c340000000000000', '-9007199254740992'],
+  ['4430000000000000', '295147905179352830000'],
+  ['44b52d02c7e14af5', '9.999999999999997e+22'],
+  ['44b52d02c7e14af6', '1e+23'],
+  ['44b52d02c7e14af7', '1.0000000000000001e+23'],
+  ['444b1ae4d6e2ef4e', '999999999999999700000'],
+  ['444b1ae4d6e2ef4f', '999999999999999900000'],
+  ['444b1ae4d6e2ef50', '1e+21'],
+  ['3eb0c6f7a0b5ed8c', '9.999999999999997e-7'],
+  ['3eb0c6f7a0b5ed8d', '0.000001'],
+  ['41b3de4355555553', '333333333.3333332'],
+  ['41b3de4355555554', '333333333.33333325'],
+  ['41b3de4355555555', '333333333.3333333'],
+  ['41b3de4355555556', '333333333.3333334'],
+  ['41b3de4355555557', '333333333.33333343'],
+  ['becbf647612f3696', '-0.0000033333333333333333'],
+  ['43143ff3c1cb0959', '1424953923781206.2'],
+];
+
+const AT = new Date('2024-05-06T07:08:09.010Z');
+
+/** Any UTF-16 unit, so that lone surrogates, NUL and escapes come up. */
+const anyText = fc.oneof(
+  fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)) }),
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom(
+    '$set',
+    '__proto__',
+    '_bsontype',
+    'toBSON',
+    'toJSON',
+    'constructor',
+    '$ref',
+    '$id',
+    'a.b',
+    '',
+    '10',
+    '9',
+  ),
+);
+const anyValue = fc.anything({
+  key: anyText,
+  values: [anyText, fc.double(), fc.integer(), fc.boolean(), fc.constantFrom(null, undefined, -0), fc.bigInt()],
+  withBigInt: true,
+  withBoxedValues: true,
+  withDate: true,
+  withMap: true,
+  withNullPrototype: true,
+  withObjectString: true,
+  withSet: true,
+  withSparseArray: true,
+  withTypedArray: true,
+});
+
+function stored(meta: unknown): Record<string, unknown> {
+  return { _id: 'a.000000000001', at: AT, meta: normalise(meta) };
+}
+
+describe('canonicalText', () => {
+  it('writes numbers as RFC 8785 appendix B has them', () => {
+    for (const [bits, text] of NUMBERS)
+      expect(canonicalText(Buffer.from(bits, 'hex').readDoubleBE()), bits).to.equal(text);
+  });
+
+  it('writes the sample of RFC 8785 section 3.2.2', () => {
+    const sample = read(
+      String.raw`{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}`,
+    );
+    expect(canonicalText(sample)).to.equal(
+      String.raw`{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}`,
+    );
+  });
+
+  it('sorts keys by UTF-16 code units, as in section 3.2.3', () => {
+    const keys = ['\u20ac', '\r', '\ufb33', '1', '\ud83d\ude00', '\u0080', '\u00f6'];
+    const text = canonicalText(Object.fromEntries(keys.map((key) => [key, 0])));
+    const sorted = ['\r', '1', '\u0080', '\u00f6', '\u20ac', '\ud83d\ude00', '\ufb33'];
+    expect(text).to.equal(`{${sorted.map((key) => `${JSON.stringify(key)}:0`).join(',')}}`);
+  });
+
+  it('sorts keys that look like numbers as text', () => {
+    expect(canonicalText({ 9: 1, 10: 2, '': 3 })).to.equal('{"":3,"10":2,"9":1}');
+  });
+
+  it('escapes controls, quote and backslash, and nothing else', () => {
+    expect(canonicalText('\b\t\n\f\r\0\u001f"\\/\u007f\u2028\u00e9')).to.equal(
+      String.raw`"\b\t\n\f\r\u0000\u001f\"\\/` + '\u007f\u2028\u00e9"',
+    );
+  });
+});
+
+describe('canonicalLine', () => {
+  it('writes the top-level at as ISO text, _id first, without a line feed', () => {
+    expect(canonicalLine({ v: 1, meta: { b: 1, a: [{}] }, at: AT, _id: 'x', app: null })).to.equal(
+      '{"_id":"x","app":null,"at":"2024-05-06T07:08:09.010Z","meta":{"a":[{}],"b":1},"v":1}',
+    );
+  });
+
+  it('shows every member, also one that does not belong there', () => {
+    expect(canonicalLine({ at: AT, added: 1 })).to.contain('"added":1');
+  });
+
+  const FOREIGN: Readonly<Record<string, Record<string, unknown>>> = {
+    'another Date': { at: AT, meta: { when: AT } },
+    'a BSON type': { at: AT, targetId: new ObjectId() },
+    undefined: { at: AT, reason: undefined },
+    NaN: { at: AT, v: Number.NaN },
+    'a bigint': { at: AT, v: 1n },
+    'an invalid at': { at: new Date(Number.NaN) },
+    'a class instance': { at: AT, meta: new Map() },
+  };
+  for (const [name, document] of Object.entries(FOREIGN))
+    it(`refuses ${name}: it has no canonical text`, () => {
+      expect(() => canonicalLine(document)).to.throw(TypeError);
+    });
+});
+
+describe('a normalised value', () => {
+  it('comes back from BSON to the same line and the same bytes', () => {
+    fc.assert(
+      fc.property(anyValue, (value) => {
+        const document = stored(value);
+        const line = canonicalLine(document);
+        const bytes = BSON.serialize(document);
+        const back = BSON.deserialize(bytes);
+        expect(canonicalLine(back)).to.equal(line);
+        expect(Buffer.compare(BSON.serialize(back), bytes)).to.equal(0);
+        expect(canonicalText(read(line))).to.equal(line);
+        expect(Buffer.from(line).toString()).to.equal(line);
+      }),
+      { numRuns: 2000, endOnFailure: true },
+    );
+  });
+
+  it('is the same when it is normalised again', () => {
+    fc.assert(
+      fc.property(anyValue, (value) => {
+        const once = normalise(value);
+        expect(canonicalText(normalise(once))).to.equal(canonicalText(once));
+      }),
+      { numRuns: 1000, endOnFailure: true },
+    );
+  });
+
+  describe('on a real server', () => {
+    let server: MongoMemoryServer;
+
+    before(async function start() {
+      this.timeout(60_000);
+      server = await startMongod();
+    });
+    after(() => server.stop().then(() => undefined));
+
+    it('comes back to the same line', async () => {
+      const client = await MongoClient.connect(server.getUri());
+      const samples = fc.sample(anyValue, 500);
+      const documents = samples.map((value, index) => ({ ...stored(value), _id: index as never }));
+      const collection = client.db('lines').collection('events');
+      await collection.insertMany(documents);
+      const lines = (await collection.find().sort({ _id: 1 }).toArray()).map(canonicalLine);
+      await client.close();
+      expect(lines).to.deep.equal(documents.map(canonicalLine));
+    });
+  });
+});
