@@ -59,7 +59,7 @@ export function appendOnly(schema: Schema, options: AppendOnlyOptions = {}): voi
   setStatics(schema, guard, refuseOn);
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+// oxlint-disable-next-line typescript/no-explicit-any
 type AnyModel = Model<any>;
 type Refuse = (operation: string, collection: string) => Error;
 type Static = (this: AnyModel, ...args: unknown[]) => unknown;
@@ -68,20 +68,7 @@ type Static = (this: AnyModel, ...args: unknown[]) => unknown;
 function guardModel(model: AnyModel, refuseOn: Refuse, onViolation: OnViolation | undefined): void {
   const { name } = model.collection;
   guardConnection(model.db, name, onViolation);
-  try {
-    assertDefinition(model.schema, (operation) => refuseOn(operation, name));
-  } catch (error) {
-    forget(model);
-    throw error;
-  }
-}
-
-/** A refused model is not left behind under its name: opening the connection would try to build its indexes. */
-function forget(model: AnyModel): void {
-  const base = model.base as { models?: Record<string, unknown> };
-  for (const models of [model.db.models as Record<string, unknown>, base.models ?? {}]) {
-    if (models[model.modelName] === model) delete models[model.modelName];
-  }
+  assertDefinition(model.schema, (operation) => refuseOn(operation, name));
 }
 
 /**

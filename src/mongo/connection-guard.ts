@@ -109,7 +109,6 @@ function guardOf(connection: Connection, wards: readonly Ward[]): Guard {
 
 /** A connection that was never open has no name yet: then it may be the same database, and is taken for it. */
 function isIn(ward: Ward, connection: Connection, database: string | undefined): boolean {
-  if (database === undefined && ward.connection === connection) return true;
   const own: string | undefined = ward.connection.name;
   const asked: string | undefined = database ?? connection.name;
   return own === undefined || asked === undefined || own === asked;

@@ -59,6 +59,11 @@ export const CONNECTION_VARIANTS: Readonly<Record<string, Case>> = {
       .useDb(connection.name)
       .aggregate([{ $documents: [] }, { $out: 'trail' }])
       .exec(),
+  'an aggregation through useDb of another database, which mongoose runs on the default one': ({ connection }) =>
+    connection
+      .useDb('elsewhere')
+      .aggregate([{ $documents: [] }, { $out: 'trail' }])
+      .exec(),
   '$out from a relative on another database': ({ connection }) =>
     connection
       .useDb('elsewhere')

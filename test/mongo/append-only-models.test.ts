@@ -89,6 +89,10 @@ describe('mongo/append-only: models', () => {
         await relative.collection('any').insertOne({});
         await relative.dropCollection('any');
       });
+      it('tells one listener once, on however many relatives it was named', async () => {
+        world.connection.useDb(world.connection.name).model('Trail', world.schema, 'trail');
+        await expectRefused(world, () => world.connection.dropCollection('trail'));
+      });
       it('guards a relative that useDb made before', async () => {
         const connection = await open();
         const early = connection.useDb(connection.name);
@@ -105,7 +109,12 @@ describe('mongo/append-only: models', () => {
         const connection = mongoose.createConnection();
         opened.push(connection);
         const Model = connection.model('Early', world.schema, 'trail');
-        const refused = [() => Model.deleteMany({}), () => Model.collection.drop(), () => connection.dropDatabase()];
+        const refused = [
+          () => Model.deleteMany({}),
+          () => Model.collection.drop(),
+          () => Model.collection.aggregate([{ $out: 'trail' }]).toArray(),
+          () => connection.dropDatabase(),
+        ];
         for (const call of refused) expect(await rejectionOf(call)).to.be.instanceOf(AppendOnlyError);
         const insert = Model.collection.insertOne({ _id: 50 });
         await connection.openUri(world.uri);
@@ -166,7 +175,8 @@ describe('mongo/append-only: models', () => {
           appendOnly(schema, { onViolation: (violation) => world.told.push(violation) });
           override(schema);
           const Model = (await open()).model('Overridden', schema, 'trail');
-          await expectRefused(world, async () => (await Model.findOne({ _id: 1 })).set('n', 9).save());
+          const refused = await expectRefused(world, async () => (await Model.findOne({ _id: 1 })).set('n', 9).save());
+          if (name === 'a method named like the hook') expect(refused.operation).to.equal('save');
           await expectRefused(world, () => Model.updateOne({ _id: 1 }, { n: 9 }));
           await expectRefused(world, () => Model.deleteMany({}));
           await expectRefused(world, () => Model.bulkWrite([{ deleteMany: { filter: {} } }]));
