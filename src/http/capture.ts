@@ -31,7 +31,7 @@ export class Capture {
   readonly #open: Deadlines<HttpContext>;
   /** Aborted requests whose handler may still complete the act. */
   readonly #held: Deadlines<HttpContext>;
-  readonly #settling = new Map<HttpContext, () => void>();
+  readonly #settling = new Map<HttpContext, (() => void)[]>();
 
   constructor(parts: CaptureParts) {
     this.#parts = parts;
@@ -59,8 +59,7 @@ export class Capture {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, SETTLE_MS);
     });
-    const over = sent.map((context) => new Promise<void>((resolve) => this.#settling.set(context, resolve)));
-    await Promise.race([late, Promise.all(over)]);
+    await Promise.race([late, Promise.all(sent.map((context) => this.#over(context)))]);
     clearTimeout(timer);
   }
 
@@ -79,8 +78,14 @@ export class Capture {
     if (!this.#open.delete(context)) return;
     if (ending === 'answered') this.#answered(context);
     else this.#aborted(context);
-    this.#settling.get(context)?.();
+    for (const resolve of this.#settling.get(context) ?? []) resolve();
     this.#settling.delete(context);
+  }
+
+  #over(context: HttpContext): Promise<void> {
+    return new Promise((resolve) => {
+      this.#settling.set(context, [...(this.#settling.get(context) ?? []), resolve]);
+    });
   }
 
   #answered(context: HttpContext): void {

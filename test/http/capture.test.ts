@@ -540,6 +540,35 @@ for (const [name, express] of EXPRESSES) {
         expect(room.recorded[0]?.draft).not.to.have.property('unknown');
       });
 
+      it('takes the actor and the time that a rule describes, without the role of another', async () => {
+        const at = new Date('2020-01-01T00:00:00Z');
+        const describe = (): Partial<AuditDraft> => ({ actorId: 'machine', at });
+        const { app, room } = createWorld(express, {
+          rules: [{ method: 'POST', path: '/x', action: 'a.b', describe }],
+        });
+        app.use(signedIn(ALICE));
+        app.post('/x', (_req, res) => void res.json({}));
+        expect(await only(room, request(app).post('/x'))).to.deep.include({
+          actorId: 'machine',
+          actorRole: 'USER',
+          at,
+        });
+      });
+
+      it('records a GET logout that outcome() calls a success', async () => {
+        const { app, room } = createWorld(express);
+        app.use(signedIn(ALICE));
+        app.get('/logout', (req, res) => {
+          req.audit.outcome({ status: 'success' });
+          res.clearCookie('token').redirect('/');
+        });
+        expect(await only(room, request(app).get('/logout'))).to.include({
+          status: 'success',
+          reason: 'redirected',
+          actorId: 'alice',
+        });
+      });
+
       it('asks the next rule when `when` says no or throws, and never lets it reach the request', async () => {
         const rules = [
           { method: 'POST', path: '/x', action: 'a.no', when: () => false },

@@ -93,6 +93,38 @@ for (const [name, express] of EXPRESSES) {
       expect(left.recorded[0]?.draft).to.deep.include({ status: 'success', actorId: 'alice', meta: { aborted: true } });
     });
 
+    it('by an abort is a success when outcome() had proved the user before', async () => {
+      const room = createRoom({ holdMs: HOLD_MS });
+      const app = express();
+      const started = gate();
+      app.use(room.middleware);
+      app.post('/login', (req) => {
+        req.audit.outcome({ actor: { id: 'alice' } });
+        started.open();
+      });
+      await hangUp(await listen(app), rawRequest('POST', '/login'), started.passed);
+      await until(() => room.recorded.length > 0);
+      expect(room.recorded[0]?.draft).to.deep.include({ status: 'success', actorId: 'alice', meta: { aborted: true } });
+    });
+
+    it('by an abort is an error when outcome() had only described the act before', async () => {
+      const room = createRoom({ holdMs: HOLD_MS });
+      const app = express();
+      const started = gate();
+      app.use(room.middleware);
+      app.delete('/users/:id', (req) => {
+        req.audit.outcome({ meta: { soft: true } });
+        started.open();
+      });
+      await hangUp(await listen(app), rawRequest('DELETE', '/users/7'), started.passed);
+      await until(() => room.recorded.length > 0);
+      expect(room.recorded[0]?.draft).to.deep.include({
+        status: 'error',
+        reason: 'client_aborted',
+        meta: { soft: true },
+      });
+    });
+
     it('by an abort takes the status that outcome() says', async () => {
       const room = await abort(express, (req) => req.audit.outcome({ status: 'failure', reason: 'locked' }));
       await until(() => room.recorded.length > 0);
@@ -181,6 +213,37 @@ for (const [name, express] of EXPRESSES) {
       expect(room.recorded).to.have.length(1);
       await closeAll();
       await pending;
+    });
+
+    it('is waited for by every settle() that runs at the same time', async () => {
+      const room = createRoom();
+      const app = express();
+      const inside = gate<Promise<number[]>>();
+      app.use(room.middleware);
+      app.post('/login', (_req, res) => {
+        res.status(401).end('x'.repeat(1_000_000));
+        const startMs = performance.now();
+        const settled = (): Promise<number> => room.settle().then(() => performance.now() - startMs);
+        inside.open(Promise.all([settled(), settled()]));
+      });
+      await sendRaw(await listen(app), rawRequest('POST', '/login'));
+      for (const waitedMs of await inside.passed) expect(waitedMs).to.be.below(900);
+    });
+
+    it('that came before the middleware ran is none of its business', async () => {
+      const room = createRoom({ abandonAfterMs: 20 });
+      const app = express();
+      const through = gate();
+      app.use((_req, res, next) => {
+        res.on('finish', next);
+        res.status(401).end();
+      });
+      app.use(room.middleware);
+      app.use(() => through.open());
+      await request(app).post('/login').expect(401);
+      await through.passed;
+      await room.close();
+      expect(room.recorded).to.deep.equal([]);
     });
 
     it('of a response that its server cuts off is an abort', async () => {
