@@ -22,7 +22,10 @@ const README = readPage('README.md');
 const SECURITY = readPage('SECURITY.md');
 const RUNNABLE = README.blocks.filter(({ run }) => run !== undefined);
 
-describe('code blocks of the documentation', () => {
+describe('code blocks of the documentation', function () {
+  // Each example is a process of its own; the compiler sees all of them and src.
+  this.timeout(60_000);
+
   let server: MongoMemoryServer;
   let databases = 0;
 

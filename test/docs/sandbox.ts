@@ -91,7 +91,7 @@ export function startNode(
   child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
   // One that never ends by itself is a leak of the example, and must not outlive the suite.
-  const timer = setTimeout(() => child.kill('SIGKILL'), 18_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 50_000);
   const ended = new Promise<Run>((done, reject) => {
     child.on('error', reject);
     child.on('close', (exitCode) => {

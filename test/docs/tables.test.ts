@@ -141,7 +141,7 @@ describe('tables of README', () => {
   it('names every member of a filter', async () => {
     const problem = await strongroom({ audit: false })
       .audit.count(STRANGER)
-      .catch((error: Error) => error.message);
+      .catch((error: unknown) => (error as Error).message);
     const sentence = /^A filter has ([\s\S]*?)\.$/m.exec(README.text)?.[1];
     expect(codeWords(sentence)).to.have.members(knownIn(String(problem)));
   });
