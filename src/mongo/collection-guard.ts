@@ -59,7 +59,7 @@ function methodsOf(native: object): string[] {
   for (
     let at = Object.getPrototypeOf(native) as object | null;
     at !== null && at !== Object.prototype;
-    at = Object.getPrototypeOf(at)
+    at = Object.getPrototypeOf(at) as object | null
   ) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
       if (typeof value === 'function' && name !== 'constructor') names.add(name);
@@ -98,8 +98,8 @@ function checksOf(native: Collection, guard: Guard): Readonly<Record<string, Dec
       const settled = Array.isArray(specifications)
         ? specifications.map((one: object) => ({ ...one }))
         : specifications;
-      const refusals = Array.isArray(settled) ? settled : [];
-      const bad = refusals.find((one) => refusedIndexOption(one) !== undefined);
+      const all: unknown[] = Array.isArray(settled) ? settled : [];
+      const bad = all.find((one) => refusedIndexOption(one) !== undefined);
       return rejectOr(indexRefusal(native, guard, bad), () => call(settled, ...rest));
     },
     rename: (call, [name, ...rest]) => {

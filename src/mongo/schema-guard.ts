@@ -25,7 +25,6 @@ interface QueryContext {
 interface DocumentContext {
   readonly $isNew: boolean;
   readonly $__: { readonly saving?: unknown };
-  readonly $isSubdocument: boolean;
   readonly collection: Named;
 }
 interface AggregateContext {
@@ -39,47 +38,41 @@ type Hook<Context> = (this: Context, ...args: unknown[]) => unknown;
 
 /** Registers hooks that refuse every change which mongoose runs hooks for. Document updates and deletes run as queries of their model. */
 export function hookSchema(schema: Schema, refuse: Refuse): void {
-  for (const operation of QUERIES) {
-    addHook<QueryContext>(
-      schema,
-      operation,
-      () =>
-        function refuseQuery() {
-          throw refuse(operation, this.model.collection.name);
-        },
-    );
-  }
-  addHook<DocumentContext>(
-    schema,
-    'save',
-    () =>
-      function refuseSave() {
-        // bulkSave runs save hooks too, one per document: it is refused once, as the bulkWrite that it is.
-        if (!this.$__.saving || this.$isNew || this.$isSubdocument) return;
-        throw refuse('save', this.collection.name);
-      },
-  );
-  addHook<AggregateContext>(
-    schema,
-    'aggregate',
-    () =>
-      function refuseWritingInto() {
-        const { name } = this.model().collection;
-        const refusal = pipelineRefusal(settlePipeline(this.pipeline()), guardOf(name, refuse));
-        if (refusal) throw refusal;
-      },
-  );
-  // mongoose 8 passes `next` first, and passes arguments only to a hook that declares some.
-  addHook<ModelContext>(
-    schema,
-    'bulkWrite',
-    () =>
-      async function refuseChanges(first: unknown, second: unknown) {
-        const operations = typeof first === 'function' ? second : first;
-        if (!Array.isArray(operations) || operations.every((one) => readInsert(one) !== undefined)) return;
-        throw refuse('bulkWrite', this.collection.name);
-      },
-  );
+  for (const operation of QUERIES) addHook(schema, operation, () => refuseQuery(operation, refuse));
+  addHook(schema, 'save', () => refuseSave(refuse));
+  addHook(schema, 'aggregate', () => refuseWriting(refuse));
+  addHook(schema, 'bulkWrite', () => refuseBulk(refuse));
+}
+
+function refuseQuery(operation: string, refuse: Refuse): Hook<QueryContext> {
+  return function refuseAll() {
+    throw refuse(operation, this.model.collection.name);
+  };
+}
+
+function refuseSave(refuse: Refuse): Hook<DocumentContext> {
+  return function refuseChange() {
+    // bulkSave runs save hooks too, one per document: it is refused once, as the bulkWrite that it is.
+    if (!this.$__.saving || this.$isNew) return;
+    throw refuse('save', this.collection.name);
+  };
+}
+
+function refuseWriting(refuse: Refuse): Hook<AggregateContext> {
+  return function refuseIntoItself() {
+    const { name } = this.model().collection;
+    const refusal = pipelineRefusal(settlePipeline(this.pipeline()), guardOf(name, refuse));
+    if (refusal) throw refusal;
+  };
+}
+
+/** mongoose 8 passes `next` first, and passes arguments only to a hook that declares some. */
+function refuseBulk(refuse: Refuse): Hook<ModelContext> {
+  return async function refuseChanges(first: unknown, second: unknown) {
+    const operations = typeof first === 'function' ? second : first;
+    if (!Array.isArray(operations) || operations.every((one) => readInsert(one) !== undefined)) return;
+    throw refuse('bulkWrite', this.collection.name);
+  };
 }
 
 /** Throws when the schema has an index, or the collection an option, that deletes documents or refuses inserts. */

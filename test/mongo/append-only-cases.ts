@@ -173,6 +173,7 @@ export const NATIVE: Readonly<Record<string, Case>> = {
 
 export const NATIVE_VARIANTS: Readonly<Record<string, Case>> = {
   'a unique index': (world) => native(world).createIndex({ n: 1 }, { unique: true }),
+  'an index that prepares to be unique': (world) => native(world).createIndex({ n: 1 }, { prepareUnique: true }),
   'an index with a lifetime': (world) => native(world).createIndex({ n: 1 }, { expireAfterSeconds: 0 }),
   'a unique index among plain ones': (world) =>
     native(world).createIndexes([{ key: { n: -1 } }, { key: { n: 1 }, unique: true }]),
@@ -193,11 +194,13 @@ export const NATIVE_VARIANTS: Readonly<Record<string, Case>> = {
       .next(),
   '$out added to a clone of the cursor': (world) =>
     native(world).aggregate([]).clone().addStage({ $out: 'trail' }).hasNext(),
-  'a refused pipeline read as a stream': async (world) => {
-    for await (const _ of native(world)
-      .aggregate([{ $out: 'trail' }])
-      .stream());
-  },
+  'a refused pipeline read as a stream': (world) =>
+    new Promise((resolve, reject) => {
+      const stream = native(world)
+        .aggregate([{ $out: 'trail' }])
+        .stream();
+      stream.on('error', reject).on('end', resolve).resume();
+    }),
   'a refused pipeline read by for await': async (world) => {
     for await (const _ of native(world)
       .aggregate([{ $out: 'trail' }])

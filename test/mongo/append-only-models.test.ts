@@ -208,6 +208,32 @@ describe('mongo/append-only: models', () => {
         await elsewhere.dropDatabase();
         expect(world.told).to.deep.equal([]);
       });
+      it('sends the operations and the pipeline that it checked', async () => {
+        const twoFaced = new Proxy({ insertOne: { document: { _id: 70 } } } as Untyped, {
+          has: (_target, key) => key === 'deleteMany',
+          get: (target, key) => (key === 'deleteMany' ? { filter: {} } : target[key]),
+        });
+        await world.Trail.collection.bulkWrite([twoFaced]);
+        const before = await world.stored();
+        const aggregate = world.connection.aggregate([{ $documents: [{ _id: 80 }] }]);
+        const running = aggregate.exec();
+        aggregate.append({ $out: 'trail' });
+        expect(await running).to.deep.equal([{ _id: 80 }]);
+        expect(await world.stored()).to.equal(before);
+        expect(await world.raw('trail').countDocuments()).to.equal(4);
+      });
+      it('lets a schema be part of another: its documents are saved as the parent is', async () => {
+        const part = new mongoose.Schema({ name: String });
+        appendOnly(part);
+        const Parent = world.connection.model('Parent', new mongoose.Schema({ parts: [part], one: part }), 'parents');
+        const parent = await Parent.create({ parts: [{ name: 'a' }], one: { name: 'b' } });
+        parent.parts[0].name = 'changed';
+        parent.one.name = 'changed';
+        await parent.save();
+        parent.parts[0].deleteOne();
+        await parent.save();
+        expect((await world.raw('parents').findOne()).one.name).to.equal('changed');
+      });
       it('leaves another connection to the same database alone, for tests that clean up', async () => {
         const connection = await open();
         await connection.collection('trail').deleteMany({});

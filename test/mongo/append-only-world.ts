@@ -10,7 +10,6 @@ import { refuse } from '../../src/mongo/refusal.js';
 import { hookSchema } from '../../src/mongo/schema-guard.js';
 
 /** The alias of mongoose 8 has no types of its own, and both versions are driven by the same lines. */
-// oxlint-disable-next-line typescript/no-explicit-any
 export type Untyped = any;
 
 export const VERSIONS: readonly (readonly [version: string, mongoose: Untyped])[] = [
