@@ -14,7 +14,7 @@ export interface Block {
 }
 
 /** A table, under the nearest heading above it. */
-export interface Table {
+interface Table {
   readonly heading: string;
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
