@@ -1,11 +1,18 @@
-/** Mocha's own spec reporter, which also writes its counts to the file that STRONGROOM_COUNTS names. */
+/** Mocha's own spec reporter, which also writes its counts to the file that STRONGROOM_COUNTS names and ends a run that hangs. */
 import { writeFileSync } from 'node:fs';
 import Mocha from 'mocha';
+
+/** How long a finished run may take to end by itself. */
+const GRACE_MS = 30_000;
 
 export default class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
-    runner.once('end', () => this.writeCounts(process.env.STRONGROOM_COUNTS));
+    runner.once('end', () => {
+      this.writeCounts(process.env.STRONGROOM_COUNTS);
+      // Without a reference: a run that leaves nothing open is over before.
+      setTimeout(failAsOpen, GRACE_MS).unref();
+    });
   }
 
   writeCounts(path) {
@@ -14,4 +21,10 @@ export default class CountingReporter extends Mocha.reporters.Spec {
     const skipped = pending > 0 ? `, ${pending} skipped` : '';
     writeFileSync(path, `tests: ${passes} passed, ${failures} failed${skipped}\n`);
   }
+}
+
+function failAsOpen() {
+  const open = process.getActiveResourcesInfo().join(', ');
+  console.error(`The tests are over, but something keeps the process alive: ${open}`);
+  process.exit(1);
 }
