@@ -13,7 +13,6 @@ import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
 import { openConnection, useConnection } from './mongo/connection.js';
-import { guardConnection } from './mongo/connection-guard.js';
 import { compileModel } from './mongo/schema.js';
 import { createMongoStore } from './mongo/store.js';
 import { type AuditTrail, createTrail } from './mongo/trail.js';
@@ -125,11 +124,9 @@ function openStorage(options: AuditOptions | false, around: { hooks: HookBus; se
   const { connection, uri, collection = DEFAULT_COLLECTION } = options;
   const link =
     connection === undefined ? openConnection(() => readUri(uri, around.secrets)) : useConnection(connection);
-  const onViolation = (violation: { operation: string; collection: string }): void => {
+  const model = compileModel(link.connection, collection, (violation) => {
     around.hooks.emit('audit:blocked', violation);
-  };
-  guardConnection(link.connection, collection, onViolation);
-  const model = compileModel(link.connection, collection, onViolation);
+  });
   return {
     store: createMongoStore({ link, collection, tenant: options.tenant !== undefined }),
     readModel: () => model,

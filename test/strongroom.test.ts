@@ -262,6 +262,36 @@ describe('strongroom', function suite() {
     }
   }
 
+  it('tells both rooms on one trail of a refusal', async () => {
+    const connection = await connect();
+    const told: string[] = [];
+    for (const name of ['one', 'two']) {
+      const room = open({ connection }, { hooks: { events: { 'audit:blocked': () => void told.push(name) } } });
+      await room.audit.record({ action: 'user.update' });
+    }
+    const { model } = open({ connection }).audit;
+    await model.updateMany({}, { status: 'error' }).catch(() => undefined);
+    expect(told).to.deep.equal(['one', 'two']);
+  });
+
+  it('warns of an outcome that is none, and answers all the same', async () => {
+    const room = open({ connection: await connect() });
+    const warned: string[] = [];
+    const note = ({ message }: Error) => warned.push(message);
+    process.on('warning', note);
+    const app = express();
+    app.use(room);
+    app.post('/login', (req, res) => {
+      req.audit.outcome({ status: 'failed' as 'failure', actor: { id: 'u1' } });
+      res.end();
+    });
+    expect((await request(app).post('/login')).status).to.equal(200);
+    await new Promise(setImmediate);
+    process.off('warning', note);
+    expect(warned.join()).to.match(/req\.audit\.outcome\.status: "failed" is unknown/);
+    expect(await oldestFirst(room)).to.have.length(1);
+  });
+
   describe('reading', () => {
     it('pages, counts, groups and streams what was recorded', async () => {
       const room = open({ connection: await connect() });

@@ -1,10 +1,11 @@
 /** What an app says of an act: by `outcome()`, or by a rule's `describe`. Takes what has the right type and drops the rest; it decides nothing. */
 import { readId } from '../audit/identity.js';
 import { STATUSES } from '../audit/store.js';
+import { warnOnce } from '../errors.js';
 import type { Actor, AuditDraft, AuditStatus } from '../event.js';
-import { isRecord } from '../settings.js';
+import { type Check, isRecord, kindOf, matches, objectOf, oneOf, optional } from '../settings.js';
 import { readActor } from './actor.js';
-import { readMember } from './attempt.js';
+import { attempt, readMember } from './attempt.js';
 
 /** What `req.audit.outcome()` takes. */
 export interface Outcome {
@@ -29,9 +30,22 @@ export interface Said {
   meta?: Record<string, unknown>;
 }
 
-/** Reads what was said, by value. */
+const isActor: Check = (value, path) =>
+  value === null || readActor(value) !== null ? undefined : `${path} must be a user with an id, got ${kindOf(value)}`;
+
+const checkOutcome = objectOf<Outcome>({
+  status: optional(oneOf(STATUSES)),
+  reason: optional(matches((value) => typeof value === 'string', 'a string')),
+  actor: optional(isActor),
+  targetId: optional(matches((value) => value === null || readId(value) !== undefined, 'an id')),
+  meta: optional(matches(isRecord, 'an object')),
+});
+
+/** Reads what was said, by value. A wrong member is dropped with a warning: a request must not fail for its audit. */
 export function readOutcome(outcome: unknown): Said {
   const said: Said = {};
+  const problem = attempt(() => checkOutcome(outcome, 'req.audit.outcome'));
+  if (problem !== undefined) warnOnce('OUTCOME_INVALID', problem);
   const status = readMember(outcome, 'status');
   const actor = readActor(readMember(outcome, 'actor'));
   if (isStatus(status)) said.status = status;

@@ -2,21 +2,36 @@
 import type { Connection, Model, Schema } from 'mongoose';
 import type { AuditEvent } from '../event.js';
 import { appendOnly } from './append-only.js';
+import type { OnViolation } from './refusal.js';
 
-/** Tells of a refused operation. */
-export type OnViolation = (violation: { operation: string; collection: string }) => void;
+/** Who wants to hear of refusals, by connection and collection: two rooms on one trail share its model, and both hear. */
+const listeners = new WeakMap<Connection, Map<string, Set<OnViolation>>>();
 
 /**
- * Compiles the trail's model on a connection, once per connection and collection. The schema comes from the connection's own mongoose: a
- * second copy would not be recognised.
+ * Compiles the trail's model on a connection, once per connection and collection, and guards both. The schema comes from the connection's
+ * own mongoose: a second copy would not be recognised.
  */
 export function compileModel(connection: Connection, collection: string, onViolation: OnViolation): Model<AuditEvent> {
+  const heard = listenersOf(connection, collection);
+  heard.add(onViolation);
   const name = `StrongroomAudit:${collection}`;
   const compiled = connection.models[name];
   if (compiled !== undefined) return compiled as Model<AuditEvent>;
   const schema = createSchema(connection, collection);
-  appendOnly(schema, { onViolation });
+  appendOnly(schema, {
+    onViolation: (violation) => {
+      for (const listener of heard) listener(violation);
+    },
+  });
   return connection.model(name, schema) as unknown as Model<AuditEvent>;
+}
+
+function listenersOf(connection: Connection, collection: string): Set<OnViolation> {
+  const byCollection = listeners.get(connection) ?? new Map<string, Set<OnViolation>>();
+  listeners.set(connection, byCollection);
+  const heard = byCollection.get(collection) ?? new Set<OnViolation>();
+  byCollection.set(collection, heard);
+  return heard;
 }
 
 function createSchema(connection: Connection, collection: string): Schema {
