@@ -33,10 +33,11 @@ export function isEmail(text: string): boolean {
  */
 export function emailDomain(value: unknown): string {
   if (typeof value !== 'string' || !value.includes('@')) return 'unknown';
-  const domain = value.slice(value.lastIndexOf('@') + 1).trim();
-  if (domain.length > MAX_HOST_NAME) return 'unknown';
-  const lower = domain.toLowerCase();
-  return lower.length <= MAX_HOST_NAME && HOST_NAME.test(lower) ? lower : 'unknown';
+  const domain = value
+    .slice(value.lastIndexOf('@') + 1)
+    .trim()
+    .toLowerCase();
+  return domain.length <= MAX_HOST_NAME && HOST_NAME.test(domain) ? domain : 'unknown';
 }
 
 /** The text with each address in it replaced. */

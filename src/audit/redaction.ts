@@ -8,7 +8,7 @@ import { createSecretMask } from './secret-mask.js';
 import { isAmountKey, isSensitiveKey, squash } from './sensitive-keys.js';
 import { cleanText } from './text.js';
 
-export { emailDomain, isEmail } from './email.js';
+export { emailDomain } from './email.js';
 
 /** What else to redact; added to the built-in keys and patterns, which cannot be switched off. */
 export interface RedactOptions {

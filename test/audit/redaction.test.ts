@@ -82,6 +82,8 @@ describe('Redactor.text, by the look of the value', () => {
     'the Basic plan, with a bearer token missing',
     'invalid token: expired',
     'https://example.com:8080/path?a=1#b',
+    'https://h:8080/x?to=@bob',
+    'sk-learn-with-very-many-words',
     'risk-assessment-of-the-whole-company',
     'lodash@4.17.21',
     '/users/:id/role',
@@ -113,7 +115,8 @@ describe('Redactor.text, by being a secret', () => {
   for (const form of [...FORMS, base64, Buffer.from(SECRET).toString('base64url'), 'padded-secret'])
     it(`masks ${form}`, () => expect(one.text(`a ${form} b`)).to.match(/^a \[redacted\]=* b$/));
 
-  it('leaves values of less than 8 characters', () => {
+  it('leaves values of less than 8 characters, in any form', () => {
+    expect(redactor({}, ['a b c d']).text('x a%20b%20c%20d y')).to.equal('x a%20b%20c%20d y');
     expect(one.text('a short text')).to.equal('a short text');
   });
 
@@ -143,7 +146,7 @@ describe('Redactor.text, by being a secret', () => {
 describe('Redactor.meta, by key', () => {
   const AMOUNTS = ['tokens', 'cookies', 'credentials'];
   const SECRET_KEYS =
-    'password PASSWORD pass_word newPassword password2 passwordHash passwd pwd passphrase secret clientSecret client-secret secret_id token accessToken refresh_token csrf-token tokens Authorization proxy-authorization cookie Set-Cookie cookies apiKey api_key X-API-KEY apikey privateKey PRIVATE-KEY pin PIN p-i-n userPin user_pin pinCode cvv CVV2 card_cvv cvc credentials'.split(
+    'password PASSWORD pass_word newPassword password2 passwordHash passwd pwd passphrase secret clientSecret client-secret secret_id token accessToken refresh_token csrf-token tokens Authorization proxy-authorization cookie Set-Cookie cookies apiKey api_key X-API-KEY apikey privateKey PRIVATE-KEY pin PIN p-i-n userPin loginPin sms_otp admin-pwd user_pin pinCode cvv CVV2 card_cvv cvc credentials'.split(
       ' ',
     );
   for (const key of SECRET_KEYS)

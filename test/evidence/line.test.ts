@@ -124,6 +124,7 @@ describe('canonicalLine', () => {
 
   const FOREIGN: Readonly<Record<string, Record<string, unknown>>> = {
     'another Date': { at: AT, meta: { when: AT } },
+    'a Date beside at': { at: AT, when: AT },
     'a BSON type': { at: AT, targetId: new ObjectId() },
     undefined: { at: AT, reason: undefined },
     NaN: { at: AT, v: Number.NaN },
