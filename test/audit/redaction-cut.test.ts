@@ -30,9 +30,9 @@ describe('a cut', () => {
   for (const [name, token] of Object.entries(tokens))
     it(`leaves no half of it where even the slack ends: ${name}`, () => {
       // What stands before it shrinks: so what stood far beyond the limit moves up to it.
-      const shrinking = `sk_live_${'0'.repeat(1000)} `.repeat(4);
+      const shrinking = `sk_live_${'0'.repeat(840)} `.repeat(5);
       const reach = 256 + 4096;
-      for (let kept = 1; kept < token.length; kept += 5) {
+      for (let kept = 1; kept < Math.min(token.length, 100); kept += 5) {
         const filler = 'x'.repeat(reach - shrinking.length - 1 - kept);
         const seen = withSecret.text(`${shrinking}${filler} ${token}`.slice(0, reach), 256);
         expect(seen).to.match(/^(?:\[redacted\] )*x*(?: (?:\[[redact]*\]?)?)?$/);
