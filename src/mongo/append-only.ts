@@ -81,8 +81,9 @@ function setStatics(schema: Schema, guard: (model: AnyModel) => void, refuseOn: 
   const inherited = (name: string): Static => {
     const own = statics[name];
     return function callInherited(...args) {
-      const base = this.base.Model as unknown as Record<string, Static>;
-      return (own ?? base[name])?.apply(this, args);
+      const method = own ?? (this.base.Model as unknown as Record<string, Static | undefined>)[name];
+      if (method === undefined) throw new TypeError(`this version of mongoose has no Model.${name}`);
+      return method.apply(this, args);
     };
   };
   const init = inherited('init');

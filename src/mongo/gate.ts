@@ -9,24 +9,24 @@ export type Decide = (call: Call, args: readonly unknown[]) => unknown;
 /** Whether the gate can be replaced or removed by assignment: `fixed` for what must hold, `loose` on objects that belong to the app. */
 export type Hold = 'fixed' | 'loose';
 
-/** Gates `target[name]`. The method behind it is looked up at each call, so that tracing which patches the class later still works. */
+/** Gates `target[name]`, where there is such a method: older versions lack some. The method behind it is looked up at each call, so that tracing which patches the class later still works. */
 export function gate(target: object, name: string, options: { decide: Decide; hold: Hold }): void {
   const { decide, hold } = options;
   const loose = hold === 'loose';
+  if (behind(target, name) === undefined) return;
   Object.defineProperty(target, name, {
     configurable: loose,
     writable: loose,
     enumerable: false,
     value: function gated(...args: unknown[]): unknown {
-      return decide((...passed) => behind(target, name)(...passed), args);
+      return decide((...passed) => behind(target, name)?.(...passed), args);
     },
   });
 }
 
-function behind(target: object, name: string): Call {
+function behind(target: object, name: string): Call | undefined {
   const method = (Object.getPrototypeOf(target) as Record<string, unknown>)[name];
-  if (typeof method !== 'function') throw new TypeError(`${name} is not a function`);
-  return (...args) => Reflect.apply(method, target, args) as unknown;
+  return typeof method === 'function' ? (...args) => Reflect.apply(method, target, args) as unknown : undefined;
 }
 
 /** A refusal as the rejected promise that an asynchronous method owes, or else what the call returns. */

@@ -217,7 +217,7 @@ describe('mongo/append-only: models', () => {
         const before = await world.stored();
         const aggregate = world.connection.aggregate([{ $documents: [{ _id: 80 }] }]);
         const running = aggregate.exec();
-        aggregate.append({ $out: 'trail' });
+        aggregate.pipeline().push({ $out: 'trail' });
         expect(await running).to.deep.equal([{ _id: 80 }]);
         expect(await world.stored()).to.equal(before);
         expect(await world.raw('trail').countDocuments()).to.equal(4);
