@@ -36,7 +36,7 @@ const SHAPE: Shape<RedactOptions> = {
 export const redactShape: Check = objectOf(SHAPE);
 
 /** What stands in the place of what was taken out. */
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
 /** What a redactor is made of. */
 export interface RedactorParts extends RedactOptions {

@@ -2,7 +2,7 @@
 import { wellFormed } from '../evidence/cut.js';
 
 /** Shorter values are words of everyday: masking them would take them out of every text. */
-export const MIN_SECRET_LENGTH = 8;
+const MIN_SECRET_LENGTH = 8;
 
 /** Replaces each secret value in a text; with `isCut`, also one that the end of the text cuts off. */
 export type SecretMask = (text: string, isCut: boolean) => string;

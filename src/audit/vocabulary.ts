@@ -46,7 +46,7 @@ export const REGISTERED_ACTIONS: readonly string[] = [
 ];
 
 /** The longest name of an action, in UTF-16 units. */
-export const MAX_ACTION_LENGTH = 64;
+const MAX_ACTION_LENGTH = 64;
 
 /** Bounds memory and noise where an app makes up action names as it goes: beyond it nothing more is said. */
 const MAX_WARNED = 50;
