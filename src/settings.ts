@@ -10,7 +10,7 @@ export type Check = (value: unknown, path: string) => string | undefined;
 export type Shape<Options> = { readonly [Key in keyof Required<Options>]: Check };
 
 /** The longest delay that Node's timers can hold: 2^31-1 ms. */
-export const MAX_TIMER_MS: number = 2 ** 31 - 1;
+const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;

@@ -524,7 +524,7 @@ describe('strongroom', function suite() {
       const at = uri();
       const own = new mongoose.Mongoose();
       own.set('transactionAsyncLocalStorage', true);
-      const connection = await connect(own as unknown as typeof mongoose, at);
+      const connection = await connect(own, at);
       const Thing = connection.model('Thing', new mongoose.Schema({ n: Number }));
       await Thing.createCollection();
       const room = open({ connection });
@@ -535,7 +535,7 @@ describe('strongroom', function suite() {
           await room.audit.record({ action: 'user.update', meta: { inside: true } });
           throw new Error('roll back');
         })
-        .catch((error: Error) => error.message);
+        .catch((error: unknown) => (error as Error).message);
       expect(aborted).to.equal('roll back');
       expect(await Thing.countDocuments()).to.equal(0);
       expect(await room.audit.count({ action: 'user.update' })).to.equal(1);
@@ -546,7 +546,7 @@ describe('strongroom', function suite() {
       const app = withErrors(createShop(express, room));
       expect((await request(app).post('/api/auth/login').send({ password: 'right' })).status).to.equal(200);
       expect(await room.audit.record({ action: 'user.update' })).to.include({ action: 'user.update' });
-      const wrong = await room.audit.record({ action: '' }).catch((error: { code: string }) => error.code);
+      const wrong = await room.audit.record({ action: '' }).catch((error: unknown) => (error as { code: string }).code);
       expect(wrong).to.equal('ERR_STRONGROOM_OPTIONS_INVALID');
       expect(await room.audit.find()).to.deep.equal({ events: [], next: null });
       expect(await room.ready()).to.deep.include({ audit: false });

@@ -22,7 +22,7 @@ export interface Composed {
 }
 
 /** What surrounds a draft. */
-export interface Setting extends Pick<Origin, 'source' | 'attempted'> {
+interface Setting extends Pick<Origin, 'source' | 'attempted'> {
   readonly request: RequestContext | null;
   readonly runAs: Actor | null;
   /** Key of the pseudonyms; null: none is configured. */

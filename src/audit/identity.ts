@@ -1,8 +1,5 @@
 /** Ids as text: what counts as the id of a user or a thing, whatever library made it. It knows no request. */
 
-/** Longest id that is kept; longer ones are cut. */
-export const MAX_ID_LENGTH = 128;
-
 /** Text of an id: strings, whole numbers, bigints, ObjectIds and UUIDs; undefined for anything else. Never throws. */
 export function readId(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value;

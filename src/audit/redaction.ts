@@ -8,8 +8,6 @@ import { createSecretMask } from './secret-mask.js';
 import { isAmountKey, isSensitiveKey, squash } from './sensitive-keys.js';
 import { cleanText } from './text.js';
 
-export { emailDomain } from './email.js';
-
 /** What else to redact; added to the built-in keys and patterns, which cannot be switched off. */
 export interface RedactOptions {
   /**

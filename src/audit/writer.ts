@@ -15,7 +15,7 @@ const MAX_BATCH_EVENTS = 1000;
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 
 /** Makes the event that takes a lost one's place. */
-export type CreateGap = (meta: GapMeta) => { event: UnnumberedEvent; bytes: number };
+type CreateGap = (meta: GapMeta) => { event: UnnumberedEvent; bytes: number };
 
 /** What the writer works with. */
 export interface WriterParts {

@@ -1,6 +1,6 @@
 /** What the event of a route rule says, action by action. It reads a request that is over, and records nothing. */
 import type { Request, Response } from 'express';
-import { emailDomain } from '../audit/redaction.js';
+import { emailDomain } from '../audit/email.js';
 import { readId } from '../audit/identity.js';
 import type { Actor, AuditDraft } from '../event.js';
 import { attempt, readMember } from './attempt.js';

@@ -24,7 +24,7 @@ export function matchPage(page: PageRequest): Match {
 }
 
 /** The filter of a count or a group. */
-export function matchFilter({ equals, from, to }: StoreFilter): Match {
+function matchFilter({ equals, from, to }: StoreFilter): Match {
   const match: Match = {};
   for (const [field, value] of Object.entries(equals))
     match[field] = Array.isArray(value) ? { $in: value } : { $eq: value };
