@@ -97,14 +97,13 @@ export class Pending {
     return batch;
   }
 
-  /** Takes the first `count` entries out of the queue: their fate is known. */
+  /** Takes the first `count` entries out of the queue: their fate is known. `wake` when their callers were told. */
   settle(count: number): Entry[] {
     const settled = this.#entries.slice(this.#front, this.#front + count);
     for (const entry of settled) this.#bytes -= entry.bytes;
     this.#front += settled.length;
     this.#expired = Math.max(this.#expired, this.#base + this.#front);
     if (this.#front >= COMPACT_AT || this.#front === this.#entries.length) this.#compact();
-    this.#wakeWaiters();
     return settled;
   }
 
@@ -115,18 +114,19 @@ export class Pending {
     return new Promise((resolve) => this.#waiters.push({ position, resolve }));
   }
 
-  #compact(): void {
-    this.#entries.splice(0, this.#front);
-    this.#base += this.#front;
-    this.#front = 0;
-  }
-
-  #wakeWaiters(): void {
+  /** Lets go who waits in `drained` for what is settled by now. */
+  wake(): void {
     const settledUpTo = this.#base + this.#front;
     const due = this.#waiters.filter((waiter) => waiter.position <= settledUpTo);
     if (due.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => waiter.position > settledUpTo);
     for (const waiter of due) waiter.resolve();
+  }
+
+  #compact(): void {
+    this.#entries.splice(0, this.#front);
+    this.#base += this.#front;
+    this.#front = 0;
   }
 
   /** One timer for all: every entry waits equally long, so the oldest is always the next to be told. */

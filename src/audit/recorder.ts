@@ -122,6 +122,7 @@ export class Recorder {
     const left = this.#pending.settle(this.#pending.size);
     const error = new AuditWriteError('AUDIT_UNAVAILABLE', 'close() ended before MongoDB took the event');
     for (const entry of left) entry.reject(error);
+    this.#pending.wake();
     const count = left.length + this.#preparing.size;
     if (count > 0) this.#losses.note('closed', { count, gap: false });
   }

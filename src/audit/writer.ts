@@ -78,8 +78,10 @@ export class Writer {
     while (attempt !== undefined) {
       const { batch, outcome } = await attempt;
       const settled = await this.#apply(batch, outcome);
-      // The next batch is on its way before callers hear of this one: what they record then is prepared while the server works.
+      // The next batch is on its way before callers hear of this one: what they record then is prepared while the server works. The driver
+      // reaches the socket many promises later, and a thousand callers who heard now would all come before it.
       attempt = this.#send();
+      if (attempt !== undefined) await nextTurn();
       this.#acknowledge(settled);
       if (attempt === undefined) attempt = this.#send();
     }
@@ -191,12 +193,17 @@ export class Writer {
       entry.resolve(entry.event);
       hooks.emit('audit:recorded', { event: entry.event });
     }
+    pending.wake();
     if (settled.length === 0) return;
     for (const meta of losses.takeGaps()) {
       const { event, bytes } = this.#parts.createGap(meta);
       pending.pushAnyway(gapEntry(event, bytes));
     }
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function gapEntry(event: UnnumberedEvent, bytes: number): Entry {

@@ -1,0 +1,83 @@
+/** The order in which the writer sends and tells, against a store that takes its time as the driver does. What is stored is tested with a real mongod. */
+import { expect } from 'chai';
+import { createEmptyStore } from '../../src/audit/empty-store.js';
+import { Losses } from '../../src/audit/losses.js';
+import { Pending } from '../../src/audit/pending.js';
+import type { AuditStore } from '../../src/audit/store.js';
+import { Writer } from '../../src/audit/writer.js';
+import { createHooks } from '../../src/hooks.js';
+import { makeEvent } from './events.js';
+
+/** Between the call and the socket the driver awaits a few dozen times. */
+const PROMISES_TO_THE_SOCKET = 40;
+
+interface World {
+  /** What happened, in order; what is told is told once a batch. */
+  readonly order: string[];
+  readonly pending: Pending;
+  push(count: number): void;
+  start(): void;
+}
+
+function createWorld(): World {
+  const order: string[] = [];
+  const hooks = createHooks();
+  const pending = new Pending({ timeoutMs: 30_000, maxBytes: 2 ** 30 });
+  const store: AuditStore = {
+    ...createEmptyStore(),
+    async insert(batch) {
+      for (let passed = 0; passed < PROMISES_TO_THE_SOCKET; passed += 1) await undefined;
+      order.push(`sent ${batch.length}`);
+      return { kind: 'stored' };
+    },
+  };
+  const createGap = (): never => {
+    throw new Error('nothing is lost here');
+  };
+  const writer = new Writer({ store, pending, hooks, losses: new Losses(hooks), createGap });
+  const resolve = (): void => {
+    if (order.at(-1) !== 'told') order.push('told');
+  };
+  return {
+    order,
+    pending,
+    push(count) {
+      for (let index = 0; index < count; index += 1) {
+        pending.reserve(1);
+        pending.push({ event: makeEvent(), bytes: 1, acceptedMs: 0, told: false, resolve, reject: () => undefined });
+      }
+    },
+    start: () => writer.start(),
+  };
+}
+
+describe('The writer', () => {
+  it('has the next batch at the server before callers hear of the one before', async () => {
+    const { order, pending, push, start } = createWorld();
+    push(1500);
+    start();
+    await pending.drained();
+    expect(order).to.deep.equal(['sent 1000', 'sent 500', 'told']);
+  });
+
+  it('tells callers at once when nothing else waits', async () => {
+    const { order, pending, push, start } = createWorld();
+    push(10);
+    start();
+    await pending.drained();
+    push(10);
+    start();
+    await pending.drained();
+    expect(order).to.deep.equal(['sent 10', 'told', 'sent 10', 'told']);
+  });
+
+  it('ends a flush after the callers that it waits for were told', async () => {
+    const { order, pending, push, start } = createWorld();
+    push(1000);
+    const drained = pending.drained().then(() => order.push('drained'));
+    push(500);
+    start();
+    await drained;
+    expect(order.slice(0, 4)).to.deep.equal(['sent 1000', 'sent 500', 'told', 'drained']);
+  });
+});
