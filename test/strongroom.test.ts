@@ -520,6 +520,24 @@ describe('strongroom', function suite() {
       expect((await oldestFirst(room)).map(({ actorId }) => actorId)).to.deep.equal(['u0', 'u1', 'u2', 'u3', 'u4']);
     });
 
+    it('closes in time when the server is frozen, and when it was never reached', async () => {
+      const mongod = await KillableMongod.create();
+      cleanups.push(() => mongod.dispose());
+      await mongod.start();
+      const connected = open({ uri: mongod.uri });
+      await connected.audit.record({ action: 'user.update' });
+      mongod.freeze();
+      for (const room of [connected, open({ uri: mongod.uri })]) {
+        const waiting = room.audit
+          .record({ action: 'user.update' })
+          .catch((error: unknown) => (error as { code: string }).code);
+        const begin = performance.now();
+        await room.close({ timeout: 200 });
+        expect(performance.now() - begin).to.be.below(4000);
+        expect(await waiting).to.equal('ERR_STRONGROOM_AUDIT_UNAVAILABLE');
+      }
+    });
+
     it('never joins a transaction of the app', async () => {
       const at = uri();
       const own = new mongoose.Mongoose();

@@ -52,6 +52,9 @@ export function openConnection(readUri: () => Promise<string>): Link {
   return new OwnConnection(readUri);
 }
 
+/** How long a shut-down waits for the server's good-bye. */
+const CLOSE_MS = 1000;
+
 class OwnConnection implements Link {
   readonly connection = mongoose.createConnection();
   readonly #readUri: () => Promise<string>;
@@ -84,8 +87,10 @@ class OwnConnection implements Link {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#opening?.catch(() => undefined);
-    await this.connection.close();
+    // A connect that is under way cannot be called back: it closes itself when it ends, and nobody has to wait for it.
+    if (this.#opening !== undefined) return;
+    // The driver says good-bye to the server; one that is frozen lets it wait for 15 s and more.
+    await inTime(this.connection.close(), CLOSE_MS).catch(() => undefined);
   }
 
   /** One attempt at a time, whoever asks. */
@@ -103,7 +108,8 @@ class OwnConnection implements Link {
     const uri = await this.#readUri();
     if (this.#isClosed) throw new Error('the connection was closed');
     await this.connection.openUri(uri, CLIENT_OPTIONS);
-    this.#isOpen = true;
+    if (this.#isClosed) await this.connection.close();
+    else this.#isOpen = true;
   }
 }
 

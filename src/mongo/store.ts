@@ -5,7 +5,7 @@ import { AuditWriteError } from '../errors.js';
 import type { AuditEvent } from '../event.js';
 import { inTime } from './connection.js';
 import { ensureIndexes } from './indexes.js';
-import { type InsertReply, readInsertError, readInsertReply } from './insert-outcome.js';
+import { readInsertError, readInsertReply } from './insert-outcome.js';
 import { readEnforcement } from './privileges.js';
 import { createQueries, type QueryParts } from './queries.js';
 import { codeOf, describeError, SERVER_CODES } from './server-error.js';
@@ -23,32 +23,11 @@ export interface MongoStoreOptions extends QueryParts {
 
 /** Creates the store; it connects at its first use. */
 export function createMongoStore(options: MongoStoreOptions): AuditStore {
-  const { link, collection, tenant, attemptTimeoutMs = ATTEMPT_TIMEOUT_MS } = options;
-  let indexesSeen = false;
-
-  /** Builds missing indexes once, beside the first write: on a large old collection that takes longer than an event should wait. */
-  function ensureIndexesOnce(db: Db): void {
-    if (indexesSeen) return;
-    indexesSeen = true;
-    ensureIndexes(db, collection, tenant).catch(() => {
-      indexesSeen = false;
-    });
-  }
-
-  async function insert(batch: readonly AuditEvent[]): Promise<InsertOutcome> {
-    try {
-      const db = await link.database(attemptTimeoutMs);
-      ensureIndexesOnce(db);
-      const reply = await sendInsert(db, { collection, batch, timeoutMs: attemptTimeoutMs });
-      return readInsertReply(reply, batch.length);
-    } catch (error) {
-      if (codeOf(error) === SERVER_CODES.authenticationFailed) await link.logInAgain().catch(() => undefined);
-      return readInsertError(error);
-    }
-  }
+  const { link } = options;
+  const inserts = new Inserts(options);
 
   return {
-    insert,
+    insert: (batch) => inserts.send(batch),
     ...createQueries(options),
     onAvailable: (listener) => link.onConnected(listener),
     inspect: (timeoutMs) =>
@@ -58,8 +37,57 @@ export function createMongoStore(options: MongoStoreOptions): AuditStore {
           `the trail's MongoDB cannot be reached: ${describeError(error)}`,
         );
       }),
-    close: () => link.close(),
+    close() {
+      // The recorder has given up what is still in flight; a frozen server must not hold the shut-down.
+      inserts.abort();
+      return link.close();
+    },
   };
+}
+
+class Inserts {
+  readonly #options: MongoStoreOptions;
+  readonly #timeoutMs: number;
+  /** The attempt in flight; there is one at a time. */
+  #attempt = new AbortController();
+  #indexesSeen = false;
+
+  constructor(options: MongoStoreOptions) {
+    this.#options = options;
+    this.#timeoutMs = options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS;
+  }
+
+  abort(): void {
+    this.#attempt.abort();
+  }
+
+  async send(batch: readonly AuditEvent[]): Promise<InsertOutcome> {
+    const { link, collection } = this.#options;
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    const timer = setTimeout(() => attempt.abort(), this.#timeoutMs);
+    try {
+      const db = await link.database(this.#timeoutMs);
+      this.#ensureIndexesOnce(db);
+      // `insert` must be the first key. Unlike insertMany the command is sent as it is, once, and its whole reply comes back.
+      const command = { insert: collection, documents: batch, ordered: true, writeConcern: { w: 'majority', j: true } };
+      return readInsertReply(await db.command(command, { signal: attempt.signal }), batch.length);
+    } catch (error) {
+      if (codeOf(error) === SERVER_CODES.authenticationFailed) await link.logInAgain().catch(() => undefined);
+      return readInsertError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Builds missing indexes once, beside the first write: on a large old collection that takes longer than an event should wait. */
+  #ensureIndexesOnce(db: Db): void {
+    if (this.#indexesSeen) return;
+    this.#indexesSeen = true;
+    ensureIndexes(db, this.#options.collection, this.#options.tenant).catch(() => {
+      this.#indexesSeen = false;
+    });
+  }
 }
 
 async function look({ link, collection, tenant }: QueryParts, timeoutMs: number): Promise<StoreInspection> {
@@ -67,19 +95,4 @@ async function look({ link, collection, tenant }: QueryParts, timeoutMs: number)
   await db.command({ ping: 1 });
   const indexes = await ensureIndexes(db, collection, tenant);
   return { indexes, enforcement: await readEnforcement(db, collection) };
-}
-
-async function sendInsert(
-  db: Db,
-  { collection, batch, timeoutMs }: { collection: string; batch: readonly AuditEvent[]; timeoutMs: number },
-): Promise<InsertReply> {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), timeoutMs);
-  try {
-    // `insert` must be the first key. Unlike insertMany the command is sent as it is, once, and its whole reply comes back.
-    const command = { insert: collection, documents: batch, ordered: true, writeConcern: { w: 'majority', j: true } };
-    return await db.command(command, { signal: abort.signal });
-  } finally {
-    clearTimeout(timer);
-  }
 }
