@@ -1,10 +1,14 @@
-/** `npm run bench`: prepares, measures everything in one run, prints one table. A missed goal is said and is no failure; a contender that does not work is. */
+/** `npm run bench [-- secrets|hello|recording] [--quick]`: prepares, measures everything in one run, prints one table. A missed goal is said and is no failure; a contender that does not work is. */
 import { cpus, loadavg } from 'node:os';
 import { startMongod } from '../mongod.js';
 import { prepare } from './prepare.js';
-import { printTable } from './table.js';
+import { printTable, type Row } from './table.js';
 
 const quick = process.argv.includes('--quick');
+const PARTS = ['secrets', 'hello', 'recording'] as const;
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--quick');
+const stranger = wanted.find((argument) => !PARTS.some((name) => name === argument));
+if (stranger !== undefined) throw new Error(`there is no part "${stranger}": ${PARTS.join(', ')}, or --quick`);
 
 prepare();
 // Only now is there something to import.
@@ -16,28 +20,38 @@ tellMachine();
 const server = await startMongod();
 try {
   const rows = [
-    ...(await step('secrets', () => measureSecrets(quick))),
-    ...(await step('hello world', () => measureHello(server.getUri(), quick))),
-    ...(await step('recording', () => measureRecording(server.getUri(), quick))),
+    ...(await part('secrets', () => measureSecrets(quick))),
+    ...(await part('hello', () => measureHello(server.getUri(), quick))),
+    ...(await part('recording', () => measureRecording(server.getUri(), quick))),
   ];
-  const missed = printTable(rows, !quick);
-  if (quick) console.log('A quick run: every contender works and stores what it should; the figures say nothing.');
-  else console.log(missed === 0 ? 'Every goal is reached.' : `${missed} of the goals missed.`);
+  conclude(printTable(rows, !quick));
 } finally {
   await server.stop();
 }
 
-async function step<T>(name: string, measure: () => Promise<T>): Promise<T> {
+/** Measures a part, unless others were asked for. */
+async function part(name: (typeof PARTS)[number], measure: () => Promise<readonly Row[]>): Promise<readonly Row[]> {
+  if (wanted.length > 0 && !wanted.includes(name)) return [];
   const started = performance.now();
-  const measured = await measure();
-  console.error(`${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
-  return measured;
+  const rows = await measure();
+  console.error(`${name}: ${((performance.now() - started) / 1000).toFixed(0)} s, load ${loadOfLastMinute()}`);
+  return rows;
 }
 
 /** Figures mean little without it; a busy machine is said. */
 function tellMachine(): void {
-  const [load = 0] = loadavg();
   const cores = cpus();
-  const busy = load > cores.length / 2 && !quick ? ': busy, judge with care' : '';
-  console.log(`Node ${process.version}, ${cores.length} x ${cores[0]?.model ?? 'CPU'}, load ${load.toFixed(1)}${busy}`);
+  const busy = Number(loadOfLastMinute()) > cores.length / 2 && !quick ? ': busy, judge with care' : '';
+  console.log(
+    `Node ${process.version}, ${cores.length} x ${cores[0]?.model ?? 'CPU'}, load ${loadOfLastMinute()}${busy}`,
+  );
+}
+
+function loadOfLastMinute(): string {
+  return (loadavg()[0] ?? 0).toFixed(1);
+}
+
+function conclude(missed: number): void {
+  if (quick) console.log('A quick run: every contender works and stores what it should; the figures say nothing.');
+  else console.log(missed === 0 ? 'Every goal is reached.' : `Goals missed: ${missed}.`);
 }
