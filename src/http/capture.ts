@@ -44,7 +44,7 @@ export class Capture {
     const { res } = context;
     if (res.writableFinished) return;
     this.#open.add(context);
-    res.on('finish', () => this.#end(context, 'answered'));
+    res.on('finish', () => this.#end(context, hasLostSocket(context) ? 'aborted' : 'answered'));
     // A response that was finished is closed too: by then it is not open any more.
     res.on('close', () => this.#end(context, 'aborted'));
     // The client went while middleware before this one worked: nothing will tell it again.
@@ -147,6 +147,12 @@ export class Capture {
       return rule.when === undefined || attempt(() => rule.when?.(req, res)) === true;
     });
   }
+}
+
+/** Node tells `finish` also when the socket broke before it took the answer, and calls such a response finished (20.20). */
+function hasLostSocket({ req }: HttpContext): boolean {
+  // Environments without sockets (serverless adapters, injection in tests) may have none.
+  return (req.socket as { destroyed?: boolean } | undefined)?.destroyed === true;
 }
 
 /** A 404 of the router itself: nothing was there that could have been tried. */

@@ -124,7 +124,6 @@ function roleOf(who: Actor | null, described: Partial<AuditDraft>): Partial<Audi
 }
 
 function targetIdOf({ action, id }: Act, who: Actor | null): string | null {
-  if (action === 'access.denied') return null;
   return id ?? (action.startsWith('auth.') ? (who?.id ?? null) : null);
 }
 

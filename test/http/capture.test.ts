@@ -451,6 +451,38 @@ for (const [name, express] of EXPRESSES) {
         });
       });
 
+      it('does not keep the reason of a status that outcome() overrules', async () => {
+        const { app, room } = createWorld(express);
+        app.delete('/users/:id', (req, res) => {
+          req.audit.outcome({ status: 'success' });
+          res.status(409).end();
+        });
+        expect(await only(room, request(app).delete('/users/7'))).to.include({ status: 'success', reason: null });
+      });
+
+      it('takes a redirected login for a success when outcome() names the user', async () => {
+        const { app, room } = createWorld(express);
+        app.post('/login', (req, res) => {
+          req.audit.outcome({ actor: ALICE });
+          res.redirect('/');
+        });
+        expect(await only(room, request(app).post('/login'))).to.include({
+          status: 'success',
+          reason: 'redirected',
+          actorId: 'alice',
+        });
+      });
+
+      it('takes the actor of outcome() only when the outcome is success', async () => {
+        const { app, room } = createWorld(express);
+        app.use(signedIn(ALICE));
+        app.delete('/users/:id', (req, res) => {
+          req.audit.outcome({ actor: { id: 'claimed', role: 'admin' } });
+          res.status(403).end();
+        });
+        expect(await only(room, request(app).delete('/users/7'))).to.include({ actorId: 'alice', actorRole: 'EDITOR' });
+      });
+
       it('only completes without a status: a later 500 is still an error', async () => {
         const { app, room } = createWorld(express);
         app.post('/login', (req, res) => {

@@ -139,6 +139,26 @@ for (const [name, express] of EXPRESSES) {
       expect(room.recorded[0]?.draft).to.deep.include({ status: 'success', meta: { oldRole: 'a', newRole: 'b' } });
     });
 
+    it('by an abort says nothing of it in the meta of another act', async () => {
+      const room = await abort(express, (req) => req.audit.outcome({ status: 'success' }), { path: '/users' });
+      await until(() => room.recorded.length > 0);
+      expect(room.recorded[0]?.draft).to.deep.include({ action: 'user.create', status: 'success', meta: {} });
+    });
+
+    it('by an abort after the whole answer was sent is not held: the handler has nothing left to complete', async () => {
+      const room = createRoom();
+      const app = express();
+      const started = gate();
+      app.use(room.middleware);
+      app.post('/login', (_req, res) => {
+        res.end(Buffer.alloc(50_000_000));
+        started.open();
+      });
+      await hangUp(await listen(app), rawRequest('POST', '/login'), started.passed);
+      await until(() => room.recorded.length > 0);
+      expect(room.recorded[0]?.draft).to.include({ reason: 'client_aborted' });
+    });
+
     it('by an abort is not held when nobody could tell more: flush does not wait, close records at once', async () => {
       const room = await abort(express, () => undefined, { options: {} });
       await room.settle();
