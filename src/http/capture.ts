@@ -106,7 +106,7 @@ export class Capture {
     const isWaiting = !context.res.headersSent && this.#mayBeRecorded(context);
     if (isWaiting) this.#conclude(context, 'abandoned');
     // An upgraded connection tells no end: what has lost its socket is forgotten.
-    else if (!context.req.socket.destroyed) this.#open.add(context);
+    else if (!hasLostSocket(context)) this.#open.add(context);
   }
 
   #mayBeRecorded(context: HttpContext): boolean {

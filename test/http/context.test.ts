@@ -130,6 +130,17 @@ for (const [name, express] of EXPRESSES) {
       expect(route).to.equal('/orgs/:param/seats/:id');
     });
 
+    it('hides it also when the middleware itself is mounted there', async () => {
+      const room = createRoom();
+      const app = express();
+      const router = express.Router();
+      router.post('/login', (_req, res) => void res.status(401).end());
+      app.use('/orgs/:org', room.middleware, router);
+      await request(app).post('/orgs/acme/login').expect(401);
+      await room.settle();
+      expect(room.recorded[0]?.http.route).to.equal('/orgs/:param/login');
+    });
+
     it('hides a segment of a mount path that redaction would touch', async () => {
       const redact = (text: string): string => text.replace(/secret/g, '[redacted]');
       const route = await routeOf(
