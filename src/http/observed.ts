@@ -60,7 +60,6 @@ export function observe(req: Request): Observed {
   const observed = new Observed();
   ANCHOR.value = observed;
   observed.params = req.params;
-  noteParams(observed, req.params);
   if ('user' in req || 'auth' in req || 'route' in req) observeCarefully(req, observed);
   else observeQuickly(req);
   ANCHOR.value = undefined;
