@@ -1,5 +1,5 @@
 /** Two loggers that write to MongoDB, as contenders: with their own settings, which promise less than an audit trail. */
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { pino } from 'pino';
 import winston from 'winston';
 import 'winston-mongodb';
@@ -30,19 +30,22 @@ export function pinoMongodb(trail: Trail, count: number): Contender {
   };
 }
 
-/** winston-mongodb; its connection is made before the clock starts. */
-export function winstonMongodb(trail: Trail, count: number): Contender {
+/** winston-mongodb; its connection is made before the clock starts. With a pattern it keeps the same promise: those indexes, majority and journaled. */
+export function winstonMongodb(trail: Trail, count: number, pattern?: Events): Contender {
   return {
-    name: 'winston-mongodb',
+    name: pattern === undefined ? 'winston-mongodb' : 'winston-mongodb, durable',
     async run() {
       const events = trail.fresh('winston');
-      const transport = new winston.transports.MongoDB({ db: trail.uri, collection: events.collectionName });
+      if (pattern !== undefined) await trail.copyIndexes(pattern, events);
+      const db = pattern === undefined ? trail.uri : `${trail.uri}?w=majority&journal=true`;
+      const transport = new winston.transports.MongoDB({ db, collection: events.collectionName });
       const logger = winston.createLogger({ transports: [transport] });
       logger.info('audit', draft(0));
-      await untilStored(events, 1);
+      await once(transport, 'logged');
       const speed = await timed(count, async () => {
+        const logged = untilLogged(transport, count);
         for (let index = 0; index < count; index += 1) logger.info('audit', draft(index));
-        await untilStored(events, count + 1);
+        await logged;
       });
       logger.close();
       await expectStored(events, count + 1);
@@ -51,7 +54,21 @@ export function winstonMongodb(trail: Trail, count: number): Contender {
   };
 }
 
-/** Neither tells when a line is stored, so the collection is looked at; the count out of its metadata costs the server nothing. */
+/** The transport says so after each insert. */
+function untilLogged(transport: EventEmitter, count: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`winston-mongodb did not store ${count} lines`)), GIVE_UP_MS);
+    let logged = 0;
+    transport.on('logged', () => {
+      logged += 1;
+      if (logged < count) return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** It does not tell when a line is stored, so the collection is looked at; the count out of its metadata costs the server nothing. */
 async function untilStored(events: Events, count: number): Promise<void> {
   const started = performance.now();
   for (;;) {
