@@ -3,11 +3,12 @@ import type { HelmetOptions } from 'helmet';
 import { type RecordingOptions, recordingShape } from './audit/options.js';
 import { assertOptions } from './errors.js';
 import type { EventListeners, Filters } from './hooks.js';
+import { isHeadersOption } from './http/headers.js';
 import { type CaptureOptions, captureShape } from './http/options.js';
 import { findStorageConflict, type StorageOptions, storageShape } from './mongo/options.js';
 import { checkEnvironment, type Environment } from './secrets/environment.js';
 import { checkSecretsOptions, type SecretsOptions } from './secrets/options.js';
-import { type Check, either, isBoolean, isRecord, matches, objectOf, optional } from './settings.js';
+import { type Check, isRecord, matches, objectOf, optional } from './settings.js';
 
 /** Options of the audit trail: where it is stored, what is recorded by itself, what an event says. */
 export interface AuditOptions extends StorageOptions, CaptureOptions, RecordingOptions {}
@@ -48,7 +49,7 @@ const isHooks = objectOf<NonNullable<StrongroomOptions['hooks']>>({
 const checkStrongroom = objectOf<StrongroomOptions>({
   secrets: optional(checkSecretsOptions),
   audit: checkAudit,
-  helmet: optional(either([isBoolean, matches(isRecord, 'an object')], 'true, false or an object of helmet options')),
+  helmet: optional(isHeadersOption),
   environment: checkEnvironment,
   hooks: optional(isHooks),
 });

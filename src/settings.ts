@@ -15,11 +15,11 @@ const MAX_TIMER_MS: number = 2 ** 31 - 1;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
-/** Milliseconds of a duration, or `undefined` when it is none or out of the range 0 to 2^31-1 ms. */
+/** Milliseconds of a duration, or `undefined` when it is none, negative or not finite. */
 export function readDuration(value: unknown): number | undefined {
   const match = typeof value === 'string' ? DURATION.exec(value) : null;
   const ms = match ? Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? Number.NaN) : value;
-  return typeof ms === 'number' && ms >= 0 && ms <= MAX_TIMER_MS ? ms : undefined;
+  return typeof ms === 'number' && ms >= 0 && Number.isFinite(ms) ? ms : undefined;
 }
 
 /** Names the kind of a value without showing it: `a string`, `null`, `an array`. */
@@ -48,6 +48,14 @@ export function unknownName(name: string, known: readonly string[]): string {
   return `"${shown}" is unknown; ${hint}`;
 }
 
+/** As {@link unknownName} for a value: it is shown only when it is nearly a known word, since anything else may be a secret in the wrong place. */
+export function unknownWord(word: string, known: readonly string[]): string {
+  const shown = word.slice(0, 64);
+  return nearestName(shown, known) === undefined
+    ? ` must be one of ${known.join(', ')}, got another string`
+    : `: ${unknownName(shown, known)}`;
+}
+
 /** Passes when the check does, or when the value is left out (`undefined`). */
 export function optional(check: Check): Check {
   return (value, path) => (value === undefined ? undefined : check(value, path));
@@ -70,7 +78,7 @@ export function either(checks: readonly Check[], form: string): Check {
 export function oneOf(words: readonly string[]): Check {
   return (value, path) => {
     if (typeof value !== 'string') return `${path} must be one of ${words.join(', ')}, got ${kindOf(value)}`;
-    return words.includes(value) ? undefined : `${path}: ${unknownName(value, words)}`;
+    return words.includes(value) ? undefined : `${path}${unknownWord(value, words)}`;
   };
 }
 
@@ -139,8 +147,10 @@ export const isText: Check = matches(
 export const isBoolean: Check = matches((value) => typeof value === 'boolean', 'true or false');
 /** Passes a function. */
 export const isFunction: Check = matches((value) => typeof value === 'function', 'a function');
-/** Passes any duration from 0. */
+/** Passes any duration that a timer can hold, from 0. */
 export const isDuration: Check = durationBetween(0);
+/** Passes any duration from 0: for times that are compared and need no timer. */
+export const isAge: Check = durationBetween(0, Number.MAX_SAFE_INTEGER);
 /** Passes anything: the value is checked elsewhere, or may be anything. */
 export const isAnything: Check = () => undefined;
 

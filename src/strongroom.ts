@@ -8,7 +8,7 @@ import { Recorder } from './audit/recorder.js';
 import { createRedactor, type Redactor } from './audit/redaction.js';
 import type { AuditStore, StoreInspection } from './audit/store.js';
 import { createVocabulary } from './audit/vocabulary.js';
-import { assertOptions, OptionsError, StateError } from './errors.js';
+import { assertOptions, OptionsError, SecretError, StateError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
@@ -55,10 +55,13 @@ export interface Strongroom extends RequestHandler {
 }
 
 const DEFAULT_WAIT_MS = 10_000;
+/** What closing the providers is given when the trail took all of the time. */
+const CLOSE_GRACE_MS = 100;
 const checkWait = objectOf<WaitOptions>({ timeout: optional(isDuration) });
 
 /** Reserved already, so that an app cannot come to rely on reading it through a request. */
 const SIGNING_KEY = 'AUDIT_SIGNING_KEY';
+const PSEUDONYM_KEY = 'AUDIT_PSEUDONYM_KEY';
 
 /**
  * Creates the middleware. No I/O: the database is reached at the first event, or by `ready()`.
@@ -160,6 +163,7 @@ function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurro
     scopes,
     compose: createComposer({ redactor, hooks, options }),
     vocabulary: createVocabulary(options.actions),
+    redactText: (text) => redactor.text(text),
     readPseudonymKey: async () => (await secrets.get(options.pseudonymKey, { default: '' })) || null,
   });
 }
@@ -167,7 +171,7 @@ function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurro
 /** The package's own keys: no route handler of the app has a use for them. */
 function ownKeys({ audit }: StrongroomOptions, pseudonymKey: string): ReadonlySet<string> {
   const uri = audit === false || typeof audit.uri !== 'object' ? [] : [audit.uri.secret];
-  return new Set([SIGNING_KEY, pseudonymKey, ...uri]);
+  return new Set([SIGNING_KEY, PSEUDONYM_KEY, pseudonymKey, ...uri]);
 }
 
 interface LifecycleParts {
@@ -184,19 +188,21 @@ function createLifecycle(parts: LifecycleParts): Pick<Strongroom, 'ready' | 'clo
   let closing: Promise<void> | undefined;
 
   async function ready(wait: WaitOptions = {}): Promise<ReadyReport> {
-    const timeoutMs = readWait(wait, 'ready');
+    const deadline = performance.now() + readWait(wait, 'ready');
     if (closing !== undefined) throw new StateError('CLOSED', 'ready() was called after close()');
-    await secrets.ready();
-    const audit = options.audit === false ? (false as const) : await store.inspect(timeoutMs);
+    await before(deadline, secrets.ready());
+    const left = Math.max(1, deadline - performance.now());
+    const audit = options.audit === false ? (false as const) : await store.inspect(left);
     const checked = options.secrets?.required?.length ?? 0;
     return { environment: parts.environment, secrets: { checked }, audit };
   }
 
   async function finish(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
     await http.close();
-    await recorder.close(timeoutMs);
+    await recorder.close(Math.max(0, deadline - performance.now()));
     await store.close();
-    await secrets.close();
+    await before(Math.max(deadline, performance.now() + CLOSE_GRACE_MS), secrets.close());
   }
 
   return {
@@ -207,6 +213,20 @@ function createLifecycle(parts: LifecycleParts): Pick<Strongroom, 'ready' | 'clo
       await closing;
     },
   };
+}
+
+/** @throws {@link SecretError} SECRET_TIMEOUT when the providers take longer. */
+async function before(deadline: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new SecretError('SECRET_TIMEOUT', 'the providers of the secrets did not answer in time');
+    timer = setTimeout(() => reject(error), Math.max(0, deadline - performance.now()));
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function readWait(wait: WaitOptions, path: string): number {

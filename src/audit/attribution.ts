@@ -31,5 +31,5 @@ export function attribute(draft: DraftSnapshot, around: Surroundings): Attributi
   const actorId = draft.actorId === undefined ? (there?.id ?? null) : draft.actorId;
   const knownRole = actorId !== null && actorId === there?.id ? there.role : undefined;
   const noRole = actorId === null && around.request === null ? 'SYSTEM' : 'USER';
-  return { actorId, actorRole: (draft.actorRole ?? knownRole ?? noRole).toUpperCase(), onBehalfOf, tenantId };
+  return { actorId, actorRole: draft.actorRole ?? knownRole ?? noRole, onBehalfOf, tenantId };
 }

@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { normalise, sizeOf, SNAPSHOT_LIMITS } from '../evidence/normalise.js';
 import type { Actor, AuditHttp } from '../event.js';
-import type { HookBus } from '../hooks.js';
+import { type HookBus, isThenable } from '../hooks.js';
 import { isRecord } from '../settings.js';
 import { limitAddress, readAddress } from './address.js';
 import { attribute } from './attribution.js';
@@ -11,7 +11,7 @@ import type { ResolvedRecordingOptions } from './options.js';
 import { pseudonym } from './pseudonym.js';
 import type { Origin } from './recording.js';
 import { isEmail } from './email.js';
-import type { Redactor } from './redaction.js';
+import { REDACTED, type Redactor } from './redaction.js';
 import type { RequestContext } from './context.js';
 import type { Meta, UnnumberedEvent } from './store.js';
 
@@ -66,7 +66,7 @@ export function createComposer(parts: ComposerParts): Compose {
       app: options.app,
       tenantId: nullable(who.tenantId, TEXT_LIMITS.tenantId),
       actorId: identity(who.actorId, pseudonymKey),
-      actorRole: text(who.actorRole, TEXT_LIMITS.actorRole),
+      actorRole: upperCase(text(who.actorRole, TEXT_LIMITS.actorRole)),
       onBehalfOf: identity(who.onBehalfOf, pseudonymKey),
       action: text(draft.action, TEXT_LIMITS.action),
       target: text(draft.target ?? 'system', TEXT_LIMITS.target),
@@ -83,6 +83,11 @@ export function createComposer(parts: ComposerParts): Compose {
     };
     return { event, bytes: ENTRY_OVERHEAD_BYTES + sizeOf(event.meta) };
   };
+}
+
+/** After redaction, which knows secrets as they are written; what is longer in upper case (ß) is cut again. */
+function upperCase(role: string): string {
+  return role.toUpperCase().slice(0, TEXT_LIMITS.actorRole).replaceAll(REDACTED.toUpperCase(), REDACTED);
 }
 
 /** The id as it may be stored: an address becomes its pseudonym, or a mark where no key is. */
@@ -126,9 +131,7 @@ function redactMeta({ redactor, hooks }: ComposerParts, meta: Meta): Meta {
   let redacted = redactor.meta(meta) as Meta;
   for (const filter of hooks.filters('audit:redact')) {
     try {
-      const answer: unknown = filter(redacted);
-      if (!isRecord(answer)) throw new TypeError('an audit:redact filter must answer with an object');
-      redacted = redactor.meta(normalise(answer, SNAPSHOT_LIMITS)) as Meta;
+      redacted = redactor.meta(readAnswer(filter(redacted))) as Meta;
     } catch (error) {
       hooks.failed('audit:redact', error);
       // What the filter was meant to hide must not be stored because the filter failed.
@@ -136,6 +139,16 @@ function redactMeta({ redactor, hooks }: ComposerParts, meta: Meta): Meta {
     }
   }
   return normalise(redacted) as Meta;
+}
+
+/** @throws TypeError when it is no object; a promise is none, and its rejection must not end the process. */
+function readAnswer(answer: unknown): Meta {
+  if (isThenable(answer)) answer.then(undefined, () => undefined);
+  else {
+    const meta = normalise(answer, SNAPSHOT_LIMITS);
+    if (isRecord(answer) && isRecord(meta)) return meta;
+  }
+  throw new TypeError('an audit:redact filter must answer with an object');
 }
 
 function looksPersonal(id: string | null | undefined): boolean {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { QueryError } from '../errors.js';
 import type { AuditStatus } from '../event.js';
-import { isRecord, kindOf, unknownName } from '../settings.js';
+import { isRecord, kindOf, unknownName, unknownWord } from '../settings.js';
 import { type GroupRequest, type PageRequest, type Position, STATUSES, type StoreFilter } from './store.js';
 
 /** Which events; all members together. */
@@ -132,10 +132,14 @@ export function writeCursor({ at, id }: Position, filter: StoreFilter): string {
 }
 
 function readCursor(cursor: unknown, filter: StoreFilter): Position {
-  const text = Buffer.from(readText(cursor, 'query.cursor'), 'base64url').toString('utf8');
+  const encoded = readText(cursor, 'query.cursor');
+  const bytes = Buffer.from(encoded, 'base64url');
+  const text = bytes.toString('utf8');
   const cut = text.lastIndexOf('|');
   const place = text.slice(0, Math.max(0, cut));
-  if (cut < 0 || text.slice(cut + 1) !== checksum(place, filter)) {
+  // Node's decoder passes over what is no base64url: one cursor must have one spelling.
+  const isWhole = bytes.toString('base64url') === encoded;
+  if (!isWhole || cut < 0 || text.slice(cut + 1) !== checksum(place, filter)) {
     throw invalid(
       'query.cursor is damaged, or belongs to another filter: pass `next` of the page before with the same filter',
     );
@@ -157,9 +161,21 @@ function byName([a]: [string, unknown], [b]: [string, unknown]): number {
 
 function readMembers(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
   if (!isRecord(value)) throw invalid(`${path} must be an object, got ${kindOf(value)}`);
-  const stranger = Object.keys(value).find((key) => !known.includes(key));
+  const members = copyMembers(value, path);
+  const stranger = Object.keys(members).find((key) => !known.includes(key));
   if (stranger !== undefined) throw invalid(`${path}: member ${unknownName(stranger, known)}`);
-  return { ...value };
+  return members;
+}
+
+/** Inherited members too: ignoring them would answer with more than was asked for. */
+function copyMembers(value: Record<string, unknown>, path: string): Record<string, unknown> {
+  const members: Record<string, unknown> = {};
+  try {
+    for (const key in value) members[key] = value[key];
+  } catch {
+    throw invalid(`${path} could not be read: a getter threw`);
+  }
+  return members;
 }
 
 function readText(value: unknown, path: string): string {
@@ -169,9 +185,8 @@ function readText(value: unknown, path: string): string {
 
 function readWord<Word extends string>(value: unknown, path: string, words: readonly Word[]): Word {
   if (words.includes(value as Word)) return value as Word;
-  const problem =
-    typeof value === 'string' ? unknownName(value, words) : `one of ${words.join(', ')}, got ${kindOf(value)}`;
-  throw invalid(`${path}: ${problem}`);
+  const oneOf = ` must be one of ${words.join(', ')}, got ${kindOf(value)}`;
+  throw invalid(path + (typeof value === 'string' ? unknownWord(value, words) : oneOf));
 }
 
 function readActions(value: unknown, path: string): string | readonly string[] {
@@ -193,8 +208,14 @@ function readTime(value: unknown, path: string): Date | undefined {
 /** Date's own parser takes a time without an offset for local time, and much that is no ISO 8601 at all. */
 function inUtc(text: string): string {
   const match = ISO_TIME.exec(text);
-  if (match === null) return 'no time';
+  if (match === null || !isDay(text.slice(0, 10))) return 'no time';
   return match[1] !== undefined && match[4] === undefined ? `${text}Z` : text;
+}
+
+/** Date takes 30 February for 1 March. */
+function isDay(day: string): boolean {
+  const date = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
 }
 
 function invalid(message: string): QueryError {

@@ -22,6 +22,8 @@ export interface RecorderParts {
   readonly scopes: ScopeStorage;
   readonly compose: Compose;
   readonly vocabulary: Vocabulary;
+  /** Redacts a text that is about to be shown. */
+  readonly redactText: (text: string) => string;
   /** The key of the pseudonyms; null where there is none. Rejects when that could not be told. */
   readonly readPseudonymKey: () => Promise<string | null>;
 }
@@ -195,10 +197,11 @@ export class Recorder {
   }
 
   #compose({ snapshot, origin, scope }: Preparation, pseudonymKey: string | null): Composed {
-    this.#parts.vocabulary.check(snapshot.action);
     const request = origin.request === undefined ? scope.request : origin.request;
     const { source, attempted } = origin;
-    return this.#parts.compose(snapshot, { source, attempted, request, runAs: scope.actor, pseudonymKey });
+    const composed = this.#parts.compose(snapshot, { source, attempted, request, runAs: scope.actor, pseudonymKey });
+    this.#parts.vocabulary.check(composed.event.action);
+    return composed;
   }
 
   #composeGap(meta: GapMeta): Composed {
@@ -232,7 +235,7 @@ export class Recorder {
   #refuse(draft: AuditDraft, error: unknown, settle: Settle): void {
     this.#refused += 1;
     const reason = error instanceof Error ? error : new OptionsError('the draft could not be read');
-    warnOnce('DRAFT_INVALID', `an audit event was not recorded: ${reason.message}`);
+    warnOnce('DRAFT_INVALID', `an audit event was not recorded: ${this.#parts.redactText(reason.message)}`);
     this.#parts.hooks.emit('audit:failed', { draft: { action: readAction(draft) }, error: reason, retrying: false });
     settle.reject(reason);
   }

@@ -34,7 +34,7 @@ const SHAPE: Shape<RedactOptions> = {
 export const redactShape: Check = objectOf(SHAPE);
 
 /** What stands in the place of what was taken out. */
-const REDACTED = '[redacted]';
+export const REDACTED = '[redacted]';
 
 /** What a redactor is made of. */
 export interface RedactorParts extends RedactOptions {

@@ -190,6 +190,8 @@ export class Writer {
     if (settled.length > 0) this.#lastDurableAt = new Date();
     this.#recorded += settled.length;
     for (const entry of settled) {
+      // Callers and listeners share it: what one does to it must not deceive another.
+      freeze(entry.event);
       entry.resolve(entry.event);
       hooks.emit('audit:recorded', { event: entry.event });
     }
@@ -204,6 +206,12 @@ export class Writer {
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+function freeze(value: object): void {
+  for (const member of Object.values(Object.freeze(value)) as unknown[]) {
+    if (typeof member === 'object' && member !== null && !(member instanceof Date)) freeze(member);
+  }
 }
 
 function gapEntry(event: UnnumberedEvent, bytes: number): Entry {

@@ -173,6 +173,8 @@ function takeObject(walk: Walk, value: object, depth: number): Canonical | undef
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON !== 'function') return takeOwn(walk, value, depth);
   const said: unknown = toJSON.call(value, '');
+  // An async toJSON: the call was ours, so its rejection must not end the process.
+  if (said instanceof Promise) said.catch(() => undefined);
   if (typeof said !== 'object' || said === null) return take(walk, said, depth);
   // As in JSON.stringify, what toJSON gives is not asked again: it may be the object itself.
   if (said !== value) walk.above.push(said);

@@ -78,7 +78,7 @@ function seen(value: unknown): Seen | null {
 
 function readRole(user: unknown): { role?: string } {
   const role = readId(readMember(user, 'role')) ?? firstOf(readMember(user, 'roles'));
-  return role === undefined ? {} : { role: role.toUpperCase() };
+  return role === undefined ? {} : { role };
 }
 
 function firstOf(roles: unknown): string | undefined {

@@ -60,6 +60,8 @@ export class HttpContext implements RequestContext, Watcher {
   readonly #options: ContextOptions;
   readonly #method: string;
   readonly #ip: string | undefined;
+  readonly #userAgent: string | undefined;
+  readonly #sentId: string | string[] | undefined;
   #requestId: string | undefined;
 
   constructor(req: Request, res: Response, options: ContextOptions) {
@@ -70,6 +72,8 @@ export class HttpContext implements RequestContext, Watcher {
     this.#method = req.method;
     // Now, since the address of a socket is gone with the socket; what a client put there is checked where it is used.
     this.#ip = attempt(() => req.ip);
+    this.#userAgent = req.headers['user-agent'];
+    this.#sentId = req.headers['x-request-id'];
     this.#observed = observe(req);
     this.#observed.watchers.push(this);
     this.presence = new Presence(req, options.actor);
@@ -87,8 +91,7 @@ export class HttpContext implements RequestContext, Watcher {
   }
 
   get userAgent(): string | null {
-    const header = this.req.headers['user-agent'];
-    return header === undefined ? null : header.slice(0, MAX_USER_AGENT_LENGTH);
+    return this.#userAgent?.slice(0, MAX_USER_AGENT_LENGTH) ?? null;
   }
 
   /** The method that was routed; before that, the one that was sent. */
@@ -134,6 +137,8 @@ export class HttpContext implements RequestContext, Watcher {
   /** Takes what the app says of the act; of what is said twice the later counts. */
   say(outcome: Outcome): void {
     const { meta, ...said } = readOutcome(outcome);
+    // A reason belongs to its status.
+    if (said.status !== undefined) delete this.said.reason;
     Object.assign(this.said, said);
     if (meta !== undefined) this.said.meta = { ...this.said.meta, ...meta };
     this.hasSpoken = true;
@@ -150,7 +155,7 @@ export class HttpContext implements RequestContext, Watcher {
     const { requestId } = this.#options;
     const own = readId(requestId && attempt(() => requestId(this.req))) ?? readId(readMember(this.req, 'id'));
     if (own !== undefined) return own.slice(0, MAX_LABEL_LENGTH);
-    const header = this.req.headers['x-request-id'];
+    const header = this.#sentId;
     return typeof header === 'string' && REQUEST_ID.test(header) ? header : randomUUID();
   }
 }

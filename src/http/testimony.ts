@@ -85,7 +85,9 @@ function hasPassed({ action, closed: { presence } }: Act): boolean {
 
 /** Work goes on when the client has gone; what was completed then is told as done. A login that was proven by token counts whenever it was said. */
 function wasCompletedAfterAbort({ action, closed }: Act): boolean {
-  const { presence, said, wasSaidAfterAbort } = closed;
+  const { presence, res, said, wasSaidAfterAbort } = closed;
+  // What the handler would have answered, had somebody been there to hear it.
+  if (res.statusCode >= 400) return false;
   if (wasSaidAfterAbort || said.actor !== undefined) return true;
   if (action === 'auth.login') return presence.cameAfterAbort();
   return action === 'auth.logout' && presence.wentAfterAbort();

@@ -1,6 +1,7 @@
 /** The way to the trail's database: the app's own connection, or one that is opened here, again and again until it stands. */
 import mongoose from 'mongoose';
 import type { Connection } from 'mongoose';
+import { StateError } from '../errors.js';
 
 type Db = NonNullable<Connection['db']>;
 
@@ -69,6 +70,7 @@ class OwnConnection implements Link {
   }
 
   async database(timeoutMs: number): Promise<Db> {
+    if (this.#isClosed) throw new StateError('CLOSED', "the trail's connection is closed");
     if (!this.#isOpen) await inTime(this.#open(), timeoutMs);
     // Once open, the driver finds its way back by itself, whatever the state says meanwhile.
     if (!this.connection.db) throw new Error('the connection is not open');

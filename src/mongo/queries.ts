@@ -1,7 +1,7 @@
 /** Reads the trail: majority, from the primary, bounded in time, on a named index. It knows no request for a page beyond its checked form. */
 import type { Connection } from 'mongoose';
 import type { AuditGroup, AuditStore, GroupRequest, PageRequest, StoreFilter } from '../audit/store.js';
-import { AuditWriteError, QueryError } from '../errors.js';
+import { AuditWriteError, QueryError, StrongroomError } from '../errors.js';
 import type { AuditEvent } from '../event.js';
 import type { Link } from './connection.js';
 import { countPipeline, groupPipeline, hintFor, matchPage, NEWEST_FIRST } from './reads.js';
@@ -83,6 +83,7 @@ function toGroup({ _id, count }: Group): AuditGroup {
 }
 
 function readError(error: unknown): Error {
+  if (error instanceof StrongroomError) return error;
   if (codeOf(error) === SERVER_CODES.maxTimeExpired) {
     return new QueryError('QUERY_TIMEOUT', `the query took longer than ${QUERY_TIMEOUT_MS} ms`);
   }

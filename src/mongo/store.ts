@@ -1,7 +1,7 @@
 /** The audit side's store on MongoDB. Writes go through the `insert` command, in no session and no transaction of the app. */
 import type { Connection } from 'mongoose';
 import type { AuditStore, InsertOutcome, StoreInspection } from '../audit/store.js';
-import { AuditWriteError } from '../errors.js';
+import { AuditWriteError, StrongroomError } from '../errors.js';
 import type { AuditEvent } from '../event.js';
 import { inTime } from './connection.js';
 import { ensureIndexes } from './indexes.js';
@@ -32,6 +32,8 @@ export function createMongoStore(options: MongoStoreOptions): AuditStore {
     onAvailable: (listener) => link.onConnected(listener),
     inspect: (timeoutMs) =>
       inTime(look(options, timeoutMs), timeoutMs).catch((error: unknown) => {
+        // It was not MongoDB: the secret with the URI is missing, or the room is closed.
+        if (error instanceof StrongroomError) throw error;
         throw new AuditWriteError(
           'AUDIT_UNAVAILABLE',
           `the trail's MongoDB cannot be reached: ${describeError(error)}`,

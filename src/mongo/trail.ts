@@ -72,7 +72,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
     }
   }
 
-  return Object.freeze({
+  const trail: Omit<AuditTrail, 'model'> = {
     ...createAuditRecorder((draft, hints) => recorder.record(draft, { source: 'api', ...hints })),
     find,
     count: async (query: AuditFilter = {}) => store.count(readFilter(query)),
@@ -87,8 +87,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
       await recorder.flush();
     },
     stats: () => recorder.stats(),
-    get model() {
-      return parts.readModel();
-    },
-  });
+  };
+  // Not enumerable: a dump of the trail must neither show a connection nor fail where there is none.
+  return Object.freeze(Object.defineProperty(trail as AuditTrail, 'model', { get: parts.readModel }));
 }

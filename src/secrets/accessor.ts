@@ -150,7 +150,14 @@ function errorOf(troubles: readonly (readonly [string, Outcome])[], asked: strin
   return new SecretError(others.length > 0 ? 'SECRET_PROVIDER_FAILED' : code, lines.join('; '));
 }
 
+/** JSON escapes line breaks but not what turns a line around or hides in it; a name may come from a client, and go to a log. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e\xa1-\u02ff\u0370-\u05ff\u0904-\u1fff\u2c00-\ud7ff]/g, (unit) => {
+    return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
 function quoted(names: readonly string[]): string {
-  const list = names.map((name) => JSON.stringify(name.slice(0, 128))).join(', ');
+  const list = names.map((name) => printable(JSON.stringify(name.slice(0, 128)))).join(', ');
   return `${names.length === 1 ? 'secret' : 'secrets'} ${list}`;
 }

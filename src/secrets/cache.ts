@@ -1,18 +1,33 @@
 /** The node-cache layer, with that library's traps closed. It keeps entries and knows neither providers nor what makes an entry fresh. */
 import NodeCache from 'node-cache';
 
-/** One value and how long it counts. */
-export interface CacheEntry {
-  /** The secret. */
-  readonly value: string;
-  /** The same, resolved once: what every read of a fresh value returns, so that the hot path makes no promise. */
-  readonly resolved: Promise<string>;
+/** One value and how long it counts. The value is private: an inspected cache shows names and times. */
+export class CacheEntry {
+  readonly #value: string;
+  readonly #resolved: Promise<string>;
   /** Fresh while the clock is below. */
   expiresAt: number;
   /** May stand in for a failed provider while the clock is below. */
   readonly staleUntil: number;
   /** When the provider last failed while this value was there; NaN: it did not. */
-  failedAt: number;
+  failedAt: number = Number.NaN;
+
+  constructor(value: string, times: { expiresAt: number; staleUntil: number }) {
+    this.#value = value;
+    this.#resolved = Promise.resolve(value);
+    this.expiresAt = times.expiresAt;
+    this.staleUntil = times.staleUntil;
+  }
+
+  /** The secret. */
+  get value(): string {
+    return this.#value;
+  }
+
+  /** The same, resolved once: what every read of a fresh value returns, so that the hot path makes no promise. */
+  get resolved(): Promise<string> {
+    return this.#resolved;
+  }
 }
 
 /** The most entries that are kept; beyond it the one stored longest ago goes, and is fetched again when asked for. */

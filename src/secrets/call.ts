@@ -9,7 +9,8 @@ export type Reply =
 
 /**
  * Calls, and resolves with how it ended: at the latest after the timeout, or when one of `cancels` runs meanwhile. The signal is aborted in
- * these two cases; what the provider says afterwards is dropped, a rejection too. The timer keeps no process alive.
+ * these two cases; what the provider says afterwards is dropped, a rejection too. The timer keeps the process alive
+ * until then: a start-up that waits for a secret must fail, not end without a word.
  */
 export function callProvider(
   call: (signal: AbortSignal) => unknown,
@@ -18,7 +19,7 @@ export function callProvider(
 ): Promise<Reply> {
   const controller = new AbortController();
   return new Promise((resolve) => {
-    const timer = setTimeout(() => stop('late', 'TimeoutError'), timeoutMs).unref();
+    const timer = setTimeout(() => stop('late', 'TimeoutError'), timeoutMs);
     const cancel = (): void => stop('cancelled', 'AbortError');
     cancels?.add(cancel);
 

@@ -6,6 +6,7 @@ import {
   type Check,
   type Duration,
   isAnything,
+  isAge,
   isDuration,
   isFunction,
   isText,
@@ -60,10 +61,10 @@ export interface ResolvedSecretsOptions {
 /** The checks of {@link SecretsOptions}; `openProviders` checks the provider, since its errors have codes of their own. */
 export const SECRETS_SHAPE: Shape<SecretsOptions> = {
   provider: isAnything,
-  ttl: optional(isDuration),
-  ttls: optional(recordOf(optional(isDuration))),
+  ttl: optional(isAge),
+  ttls: optional(recordOf(optional(isAge))),
   required: optional(arrayOf(isText)),
-  staleIfError: optional(isDuration),
+  staleIfError: optional(isAge),
   timeout: optional(isDuration),
   now: optional(isFunction),
 };

@@ -1,6 +1,6 @@
 /** Cache first, one flight per name, and what stands in during an outage. It knows outcomes only: no defaults, no errors, no callers. */
 import type { HookBus } from '../hooks.js';
-import { type CacheEntry, SecretCache } from './cache.js';
+import { CacheEntry, SecretCache } from './cache.js';
 import type { Answer, ProviderChain } from './chain.js';
 import { KnownValues } from './known.js';
 import type { ResolvedSecretsOptions } from './options.js';
@@ -182,7 +182,7 @@ export class SecretReader {
     if (ttlMs > 0) {
       const expiresAt = this.#now() + ttlMs;
       const staleUntil = expiresAt + this.#options.staleIfErrorMs;
-      this.#cache.put(name, { value, resolved: Promise.resolve(value), expiresAt, staleUntil, failedAt: Number.NaN });
+      this.#cache.put(name, new CacheEntry(value, { expiresAt, staleUntil }));
     }
     if (this.known.learn(name, value)) this.#hooks.emit('secret:rotated', { name, source: 'provider' });
     return answer;

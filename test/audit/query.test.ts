@@ -19,6 +19,10 @@ describe('audit/query', () => {
     'an operator': [{ actorId: { $ne: null } }, /query\.actorId must be a string/],
     'an operator among actions': [{ action: ['a', { $gt: '' }] }, /query\.action\[1\] must be a string/],
     'null where only actorId may be null': [{ targetId: null }, /query\.targetId must be a string/],
+    'a status that is something else': [
+      { status: 'hunter2' },
+      /^query\.status must be one of success, failure, error, got another string$/,
+    ],
     'a status that is none': [{ status: 'sucess' }, /query\.status: "sucess" is unknown; did you mean "success"\?/],
     'no action in the list': [{ action: [] }, /1 to 50/],
     '51 actions': [{ action: Array(51).fill('a') }, /1 to 50/],
@@ -30,6 +34,20 @@ describe('audit/query', () => {
     'a local time': [{ from: '31.1.2026' }, /query\.from must be a Date or ISO 8601/],
     'a number as time': [{ to: 0 }, /query\.to must be a Date/],
     'an impossible day': [{ from: '2026-13-01' }, /query\.from/],
+    'the 30th of February': [{ from: '2024-02-30' }, /query\.from/],
+    'the 29th of February of another year': [{ to: '2023-02-29T12:00:00Z' }, /query\.to/],
+    'an inherited member that is wrong': [Object.create({ limit: 0 }), /whole number/],
+    'a proxy that throws': [
+      new Proxy(
+        {},
+        {
+          ownKeys() {
+            throw new Error('hostile');
+          },
+        },
+      ),
+      /query could not be read/,
+    ],
     'an invalid Date': [{ from: new Date(Number.NaN) }, /query\.from/],
     'a cursor of nonsense': [{ cursor: 'abc' }, /query\.cursor is damaged/],
     'an empty cursor': [{ cursor: '' }, /query\.cursor is damaged/],
@@ -87,6 +105,13 @@ describe('audit/query', () => {
         const damaged = cursor.slice(0, index) + other + cursor.slice(index + 1);
         if (Buffer.from(damaged, 'base64url').equals(Buffer.from(cursor, 'base64url'))) continue;
         expect(problem(() => readQuery({ cursor: damaged })).code).to.equal('ERR_STRONGROOM_QUERY_INVALID');
+      }
+    });
+
+    it('is refused with anything added', () => {
+      const cursor = writeCursor(place, readFilter({}));
+      for (const junk of ['=', ' ', '\n', '!']) {
+        expect(problem(() => readQuery({ cursor: cursor + junk })).code).to.equal('ERR_STRONGROOM_QUERY_INVALID');
       }
     });
 

@@ -73,6 +73,7 @@ describe('audit/recorder', function suite() {
       scopes: createScopeStorage(),
       compose: createComposer({ redactor, hooks, options: resolved }),
       vocabulary: createVocabulary(['test.act']),
+      redactText: (text) => redactor.text(text),
       readPseudonymKey: () => Promise.resolve(more.key ?? null),
     });
     closers.push(async () => {
@@ -306,6 +307,23 @@ describe('audit/recorder', function suite() {
       expect(keyed.targetId).to.match(/^h:[\w-]{22}$/);
     });
 
+    it('masks in a role before it is put in upper case, which would hide what it holds', async () => {
+      const { record } = open();
+      const token = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a';
+      expect((await record({ actorRole: `x ${token}` })).actorRole).to.equal('X [redacted]');
+    });
+
+    it('gives an event that nobody can change for the others', async () => {
+      const { record } = open(
+        {},
+        { events: { 'audit:recorded': ({ event }) => void Object.assign(event, { action: 'evil' }) } },
+      );
+      expect(await record({ meta: { deep: { n: 1 } } })).to.deep.include({
+        action: 'test.act',
+        meta: { deep: { n: 1 } },
+      });
+    });
+
     it('attributes a failed login to nobody', async () => {
       const { record } = open();
       const event = await record({ action: 'auth.login', status: 'failure', actorId: 'u1', actorRole: 'ADMIN' });
@@ -365,6 +383,36 @@ describe('audit/recorder', function suite() {
         {},
       );
     });
+
+    const wrongRedactions: Record<string, unknown> = {
+      'a promise': () => Promise.resolve({ a: 1 }),
+      'a promise that rejects': () => Promise.reject(new Error('no')),
+      'a date': () => new Date(0),
+      'something whose toJSON gives a number': () => ({ toJSON: () => 5 }),
+      'a hostile proxy': () =>
+        new Proxy(
+          {},
+          {
+            ownKeys() {
+              throw new Error('no');
+            },
+          },
+        ),
+    };
+    for (const [name, filter] of Object.entries(wrongRedactions)) {
+      it(`leaves meta empty when audit:redact answers with ${name}`, async () => {
+        const failed: string[] = [];
+        const { record } = open(
+          {},
+          {
+            filters: { 'audit:redact': filter as never },
+            events: { 'hook:failed': ({ hook }) => void failed.push(hook) },
+          },
+        );
+        expect((await record({ meta: { n: 1 } })).meta).to.deep.equal({});
+        expect(failed).to.deep.equal(['audit:redact']);
+      });
+    }
 
     it('isolates listeners that throw or reject', async () => {
       const { record, hooks } = open(

@@ -89,9 +89,9 @@ describe('The actor', () => {
     expect(readActor('bare')?.id).to.equal('bare');
   });
 
-  it('has its role in upper case, else the first of its roles, else none', () => {
-    expect(readActor({ id: 'u', role: 'admin' })?.role).to.equal('ADMIN');
-    expect(readActor({ id: 'u', roles: ['editor', 'admin'] })?.role).to.equal('EDITOR');
+  it('has its role as it is written, else the first of its roles, else none', () => {
+    expect(readActor({ id: 'u', role: 'admin' })?.role).to.equal('admin');
+    expect(readActor({ id: 'u', roles: ['editor', 'admin'] })?.role).to.equal('editor');
     expect(readActor({ id: 'u', role: { name: 'x' }, roles: [] })).to.deep.equal({ id: 'u' });
   });
 

@@ -46,7 +46,9 @@ export function createRoom({ helmet = false, holdMs, redact, ...audit }: RoomOpt
   const record: RecordDraft = (draft, origin) => {
     const request = origin.request as RequestContext;
     if (origin.source === 'api') request.sightings.noteExplicit(draft.action, draft.target, draft.targetId);
-    recorded.push({ draft, origin, request, http: request.http() });
+    // Roles are stored in upper case, which is the recorder's work.
+    const stored = draft.actorRole === undefined ? draft : { ...draft, actorRole: draft.actorRole.toUpperCase() };
+    recorded.push({ draft: stored, origin, request, http: request.http() });
     return Promise.resolve({} as AuditEvent);
   };
   const layer = createHttpLayer({

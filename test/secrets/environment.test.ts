@@ -51,6 +51,8 @@ describe('resolveEnvironment', () => {
   });
 
   it('refuses an unknown name', () => {
-    expect(thrown(() => resolveEnvironment('prod' as 'production')).message).to.match(/^environment: .*"prod"/);
+    expect(thrown(() => resolveEnvironment('prod' as 'production')).message).to.match(
+      /^environment must be one of production/,
+    );
   });
 });
