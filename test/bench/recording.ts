@@ -20,7 +20,7 @@ interface Pattern {
 /** All recording rows. */
 export async function measureRecording(serverUri: string, quick: boolean): Promise<Row[]> {
   const trail = await Trail.open(serverUri);
-  const many = quick ? 2000 : 20_000;
+  const many = quick ? 2000 : 40_000;
   const few = quick ? 200 : 3000;
   const pattern = await readPattern(trail, many);
   const bulk = [ours(trail, many), plainInsertMany(pattern)];
