@@ -22,6 +22,7 @@ export type { SealedSecret } from './secrets/sealed.js';
 export { appendOnly } from './mongo/append-only.js';
 export type { AppendOnlyOptions } from './mongo/append-only.js';
 export type { StorageOptions } from './mongo/options.js';
+export type { RoleChangeOptions } from './mongo/role-changes.js';
 export type { AuditTrail } from './mongo/trail.js';
 
 export type { CaptureRule } from './http/rules.js';

@@ -1,5 +1,6 @@
 /** The composition root: the only file that knows everything. It wires what spans two folders and does nothing else. */
 import type { Request, RequestHandler, Response, NextFunction } from 'express';
+import type { Schema } from 'mongoose';
 import { createComposer } from './audit/compose.js';
 import { createScopeStorage, type ScopeStorage } from './audit/context.js';
 import { createEmptyStore } from './audit/empty-store.js';
@@ -8,11 +9,13 @@ import { Recorder } from './audit/recorder.js';
 import { createRedactor, type Redactor } from './audit/redaction.js';
 import type { AuditStore, StoreInspection } from './audit/store.js';
 import { createVocabulary } from './audit/vocabulary.js';
+import { createWitness, type WitnessStand } from './audit/witness.js';
 import { assertOptions, OptionsError, SecretError, StateError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
 import { openConnection, useConnection } from './mongo/connection.js';
+import { createRoleChanges, type RoleChangeOptions } from './mongo/role-changes.js';
 import { compileModel } from './mongo/schema.js';
 import { createMongoStore } from './mongo/store.js';
 import { type AuditTrail, createTrail } from './mongo/trail.js';
@@ -45,6 +48,31 @@ export interface Strongroom extends RequestHandler {
   readonly audit: AuditTrail;
   /** Listeners and filters. */
   readonly hooks: Hooks;
+  /**
+   * Makes a mongoose plugin for the schema of your users, on mongoose 8.9 to 9: each user whose role really changed gives one
+   * `user.role_change` with `meta: { oldRole, newRole }`, whoever changed it and by whatever means of mongoose, in the name of the request, of
+   * `runAs`, else of the system.
+   *
+   * Seen: `save`, `updateOne`, `updateMany`, `replaceOne`, every `findOneAnd...` and `findByIdAnd...`, `bulkWrite`, `bulkSave`, the methods of
+   * documents, pipelines, also with `{ middleware: false }` and through `Model.collection`. New and deleted users are no role change. Roles in an
+   * array are a set, told sorted and joined by commas; no role is null. A transaction is told when it is committed, as the change from before it to
+   * after it. A write that touches no watched path costs nothing; another one a read before and a read after, in its session.
+   *
+   * Old and new belong together in a transaction, and, for writes to one user (`save`, `updateOne`, `findOneAnd...`), among all that this
+   * process writes. Not promised: when another process changes the same user between the read and the write, its step may be told as part of this
+   * one; `findOneAnd...` has the true old role even then. `updateMany` and `bulkWrite` compare what was there before the whole of it with
+   * what is there after; what others change meanwhile is folded in. Keeping them apart would mean to lock users, which a log must not do.
+   *
+   * **Not seen**: the raw driver, `connection.bulkWrite`, `$merge` and `$out`, the shell, other programs. When a role could not be read, the user's write
+   * goes on as ever, and `audit:lost` and an `audit.gap` in the trail say that something is missing.
+   *
+   * @example
+   * ```ts
+   * userSchema.plugin(room.roleChanges()); // before the model is compiled
+   * ```
+   * @throws {@link OptionsError} OPTIONS_INVALID naming the option's path.
+   */
+  roleChanges(options?: RoleChangeOptions): (schema: Schema) => void;
   /**
    * Fails fast: every required secret is there, the database can be reached, indexes are built where this user may.
    * @throws SECRET_NOT_FOUND, SECRET_PROVIDER_FAILED, SECRET_TIMEOUT, AUDIT_UNAVAILABLE, CLOSED
@@ -92,15 +120,27 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets });
   const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, store: storage.store });
+  const witness = createWitness({
+    source: 'mongoose',
+    record: recorder.record,
+    scopes,
+    lose: (reason, count) => recorder.lose(reason, count),
+  });
+  const roles = createRoleChanges(options.audit === false ? null : witness);
   const http = createHttpLayer({
     record: recorder.record,
+    isSeenInData: roles.isSeen,
     scopes,
     secrets: restrictAccessor(secrets, ownKeys(options, recording.pseudonymKey)),
     helmet: options.helmet,
     audit: { ...resolveCaptureOptions(audit), enabled: options.audit !== false },
     redact: (text) => redactor.text(text),
   });
-  const trail = createTrail({ ...storage, recorder, scopes, settleRequests: () => http.settle() });
+  const trail = createTrail({ ...storage, recorder, scopes, settleRequests: settle });
+
+  async function settle(): Promise<void> {
+    await Promise.all([http.settle(), witness.settle(recording.timeoutMs)]);
+  }
 
   function recordSecretAct(action: string, name: string | undefined): void {
     void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
@@ -110,7 +150,8 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     secrets,
     audit: trail,
     hooks: { on: hooks.on, filter: hooks.filter },
-    ...createLifecycle({ options, environment, secrets, recorder, http, store: storage.store }),
+    roleChanges: roles.plugin,
+    ...createLifecycle({ options, environment, secrets, recorder, http, witness, store: storage.store }),
   });
 }
 
@@ -180,11 +221,12 @@ interface LifecycleParts {
   readonly secrets: SecretManager;
   readonly recorder: Recorder;
   readonly http: HttpLayer;
+  readonly witness: WitnessStand;
   readonly store: AuditStore;
 }
 
 function createLifecycle(parts: LifecycleParts): Pick<Strongroom, 'ready' | 'close'> {
-  const { options, secrets, recorder, http, store } = parts;
+  const { options, secrets, recorder, http, witness, store } = parts;
   let closing: Promise<void> | undefined;
 
   async function ready(wait: WaitOptions = {}): Promise<ReadyReport> {
@@ -200,6 +242,7 @@ function createLifecycle(parts: LifecycleParts): Pick<Strongroom, 'ready' | 'clo
   async function finish(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     await http.close();
+    await witness.close(Math.max(0, deadline - performance.now()));
     await recorder.close(Math.max(0, deadline - performance.now()));
     await store.close();
     await before(Math.max(deadline, performance.now() + CLOSE_GRACE_MS), secrets.close());

@@ -17,6 +17,8 @@ export interface RequestContext {
   http(): AuditHttp;
   /** Who is there now, else who was there before; null when nobody is known. Never throws. */
   actor(): Actor | null;
+  /** Who acts, with the role from before the act: whoever promotes themselves did it with the old role. Never throws. */
+  actorBefore(): Actor | null;
   /** The tenant by the option `audit.tenant`, read now; null without it. Never throws. */
   tenantId(): string | null;
 }

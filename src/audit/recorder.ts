@@ -86,6 +86,11 @@ export class Recorder {
     return recorded;
   };
 
+  /** Counts and tells acts that a witness knows of and cannot record; the trail gets a gap, as long as it takes anything. */
+  lose(reason: string, count: number = 1): void {
+    this.#losses.note(reason, { count, gap: this.#closing === undefined });
+  }
+
   /** Resolves when everything recorded so far is durable; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */
   async flush(): Promise<void> {
     const { timeoutMs } = this.#parts.options;

@@ -19,8 +19,8 @@ export interface Sightings {
    * where target and id agree. What is left out or null says nothing and so agrees with everything.
    */
   noteExplicit(action: string, target: string | undefined, targetId: string | null | undefined): void;
-  /** Adds what a witness saw. */
-  add(sighting: Sighting): void;
+  /** Adds what a witness saw. False: the request is over, or holds enough already; the witness records it itself, at once. */
+  add(sighting: Sighting): boolean;
   /** The acts that are still to be recorded, each once, the most trusted first; nothing is left behind. */
   settle(): Sighting[];
 }
@@ -30,6 +30,9 @@ const TRUST: Readonly<Record<Witness, number>> = { mongoose: 3, passport: 2, rou
 
 /** Ids that are told apart for one action of one request; beyond it every id counts as recorded, so that an import cannot fill the memory. */
 const MAX_EXPLICIT_IDS = 1000;
+
+/** Sightings that one request holds until its end: a migration that runs in a request must not fill the memory. */
+const MAX_SIGHTINGS = 1000;
 
 interface ExplicitAct {
   readonly target: string | undefined;
@@ -45,6 +48,7 @@ export function createSightings(): Sightings {
 class RequestSightings implements Sightings {
   #explicit: Map<string, Map<string, ExplicitAct>> | null = null;
   #seen: Sighting[] | null = null;
+  #isSettled = false;
 
   noteExplicit(action: string, target: string | undefined, targetId: string | null | undefined): void {
     this.#explicit ??= new Map();
@@ -55,12 +59,17 @@ class RequestSightings implements Sightings {
     acts.set(JSON.stringify([act.target, act.targetId]), act);
   }
 
-  add(sighting: Sighting): void {
+  add(sighting: Sighting): boolean {
     this.#seen ??= [];
+    // The route's own comes last and is one: there is always room for it.
+    const isFull = this.#seen.length >= MAX_SIGHTINGS && sighting.source !== 'route';
+    if (this.#isSettled || isFull) return false;
     this.#seen.push(sighting);
+    return true;
   }
 
   settle(): Sighting[] {
+    this.#isSettled = true;
     if (this.#seen === null) return [];
     const open = this.#seen.filter((sighting) => !this.#isExplicit(sighting));
     this.#seen = null;
@@ -87,13 +96,15 @@ function merge(ordered: readonly Sighting[]): Sighting[] {
   for (const sighting of ordered) {
     const same = acts.filter((act) => isSameAct(act, sighting));
     if (same.length === 0) acts.push(sighting);
-    for (const act of same) acts[acts.indexOf(act)] = { source: act.source, draft: fill(act.draft, sighting.draft) };
+    for (const act of same) acts[acts.indexOf(act)] = { source: act.source, draft: fill(act, sighting.draft) };
   }
   return acts;
 }
 
 function isSameAct(act: Sighting, weaker: Sighting): boolean {
   if (act.draft.action !== weaker.draft.action) return false;
+  // The data layer tells what really changed: two changes of one user are two acts.
+  if (weaker.source === 'mongoose') return false;
   // The route may name the user as the URL does (`/users/alice/role`), the others by id: the text proves nothing.
   return weaker.source === 'route' ? act.source !== 'route' : agree(act.draft, weaker.draft);
 }
@@ -110,10 +121,17 @@ function isEmpty(value: unknown): value is null | undefined {
   return value === undefined || value === null;
 }
 
-/** Fills what the trusted draft leaves empty. A reason belongs to its status and a role to its actor: taken only where both agree. */
-function fill(trusted: AuditDraft, other: AuditDraft): AuditDraft {
+const ACTOR_MEMBERS = ['actorId', 'actorRole', 'onBehalfOf'];
+
+/**
+ * Fills what the trusted draft leaves empty. A reason belongs to its status and a role to its actor: taken only where both agree. The data
+ * layer that names an actor's role names all of the actor, also that there is nobody.
+ */
+function fill({ source, draft: trusted }: Sighting, other: AuditDraft): AuditDraft {
   const filled: Record<string, unknown> = { ...trusted };
+  const isAttributed = source === 'mongoose' && trusted.actorRole !== undefined;
   for (const [key, value] of Object.entries(other)) {
+    if (isAttributed && ACTOR_MEMBERS.includes(key)) continue;
     if (key === 'reason' && other.status !== trusted.status) continue;
     if (key === 'actorRole' && !isCompatible(other.actorId, trusted.actorId)) continue;
     if (isEmpty(filled[key])) filled[key] = value;

@@ -15,6 +15,8 @@ export interface CaptureParts {
   readonly record: RecordDraft;
   /** The compiled rules. */
   readonly findMatches: FindMatches;
+  /** Whether the data layer tells by itself when this action really happened. */
+  readonly isSeenInData: (action: string) => boolean;
   /** How long a handler may take to begin its answer. */
   readonly abandonAfterMs: number;
   /** How long a request is held after an abort, for a handler that completes the act. */
@@ -123,9 +125,15 @@ export class Capture {
     const sightings = context.sightings.settle();
     if (context.isSkipped) return;
     for (const { source, draft } of sightings) {
+      if (source === 'route' && this.#isRefuted(draft, context)) continue;
       // Its rejection is told by the recorder; here nobody waits.
       void this.#parts.record(draft, { source, request: context });
     }
+  }
+
+  /** The route answered as if it were done, and the data layer saw nothing happen: the value was the same, or nobody matched. */
+  #isRefuted({ action, status }: AuditDraft, { said }: HttpContext): boolean {
+    return status === 'success' && said.status === undefined && this.#parts.isSeenInData(action);
   }
 
   #addTestimony(context: HttpContext, ending: Ending): void {

@@ -113,6 +113,10 @@ export class HttpContext implements RequestContext, Watcher {
     return this.presence.now() ?? this.presence.before();
   }
 
+  actorBefore(): Actor | null {
+    return this.said.actor ?? this.presence.before() ?? this.presence.now();
+  }
+
   tenantId(): string | null {
     const { tenant } = this.#options;
     return (tenant && readId(attempt(() => tenant(this.req)))) ?? null;

@@ -26,6 +26,8 @@ export interface HttpLayerParts {
   readonly audit: ResolvedCaptureOptions & { readonly enabled: boolean };
   /** Redacts a mount path that stands in `http.route`. @defaultValue nothing is redacted here; the recorder does it with every text */
   readonly redact?: RedactText | undefined;
+  /** Whether the data layer tells by itself when this action really happened: then a route's word alone is no success. @defaultValue it tells nothing */
+  readonly isSeenInData?: ((action: string) => boolean) | undefined;
   /** How long an aborted request is held for a handler that completes the act. @defaultValue 10 s */
   readonly holdMs?: number | undefined;
 }
@@ -52,6 +54,7 @@ export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
   const capture = new Capture({
     record,
     findMatches: compileRules(resolveRules(audit.rules)),
+    isSeenInData: parts.isSeenInData ?? (() => false),
     abandonAfterMs: audit.abandonAfterMs,
     holdMs: parts.holdMs ?? DEFAULT_HOLD_MS,
   });

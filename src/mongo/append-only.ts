@@ -1,8 +1,9 @@
 /** `appendOnly(schema)`: ties the refusals of the schema to those of the connections where it is compiled. It must not know the trail. */
-import type { Model, Schema } from 'mongoose';
-import { assertOptions, OptionsError } from '../errors.js';
-import { isFunction, kindOf, objectOf, optional } from '../settings.js';
+import type { Schema } from 'mongoose';
+import { assertOptions } from '../errors.js';
+import { isFunction, objectOf, optional } from '../settings.js';
 import { guardConnection } from './connection-guard.js';
+import { type AnyModel, assertSchema, followModels } from './models.js';
 import { type OnViolation, refuse } from './refusal.js';
 import { assertDefinition, hookSchema } from './schema-guard.js';
 
@@ -45,22 +46,16 @@ const checkOptions = objectOf<AppendOnlyOptions>({ onViolation: optional(isFunct
  */
 export function appendOnly(schema: Schema, options: AppendOnlyOptions = {}): void {
   assertOptions(checkOptions(options, 'appendOnly'));
-  // Not instanceof: the app's mongoose may be another copy than any that could be imported here.
-  if ((schema as (Partial<Schema> & { instanceOfSchema?: unknown }) | null)?.instanceOfSchema !== true) {
-    throw new OptionsError(`appendOnly: schema must be a mongoose schema, got ${kindOf(schema)}`);
-  }
+  assertSchema(schema, 'appendOnly');
   const { onViolation } = options;
   const refuseOn = (operation: string, collection: string): Error =>
     refuse(operation, collection, onViolation === undefined ? [] : [onViolation]);
   assertDefinition(schema, (operation) => refuseOn(operation, schema.get('collection') ?? 'not named yet'));
   hookSchema(schema, refuseOn);
-  const guard = (model: AnyModel): void => guardModel(model, refuseOn, onViolation);
-  schema.on('init', guard);
-  setStatics(schema, guard, refuseOn);
+  followModels(schema, (model) => guardModel(model, refuseOn, onViolation));
+  refuseIndexes(schema, refuseOn);
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any
-type AnyModel = Model<any>;
 type Refuse = (operation: string, collection: string) => Error;
 type Static = (this: AnyModel, ...args: unknown[]) => unknown;
 
@@ -71,36 +66,11 @@ function guardModel(model: AnyModel, refuseOn: Refuse, onViolation: OnViolation 
   assertDefinition(model.schema, (operation) => refuseOn(operation, name));
 }
 
-/**
- * Statics go where listeners do not: into clones for another copy of mongoose and into discriminators. `init` runs when
- * a model is compiled; the two that move a model leave it with a fresh collection; the last two go round the collection
- * (hiding an index is a command on the raw database).
- */
-function setStatics(schema: Schema, guard: (model: AnyModel) => void, refuseOn: Refuse): void {
+/** They go round the collection: hiding an index is a command on the raw database. */
+function refuseIndexes(schema: Schema, refuseOn: Refuse): void {
   const statics = schema.statics as unknown as Record<string, Static | undefined>;
-  const inherited = (name: string): Static => {
-    const own = statics[name];
-    return function callInherited(...args) {
-      const method = own ?? (this.base.Model as unknown as Record<string, Static | undefined>)[name];
-      if (method === undefined) throw new TypeError(`this version of mongoose has no Model.${name}`);
-      return method.apply(this, args);
-    };
-  };
-  const init = inherited('init');
-  statics['init'] = function init_(...args) {
-    guard(this);
-    return init.apply(this, args);
-  };
-  for (const name of ['useConnection', '$__updateConnection']) {
-    const move = inherited(name);
-    statics[name] = function moveGuarded(...args) {
-      const moved = move.apply(this, args);
-      guard(this);
-      return moved;
-    };
-  }
   for (const name of ['syncIndexes', 'cleanIndexes']) {
-    statics[name] = function refuseIndexes() {
+    statics[name] = function refuseIndexChanges() {
       return Promise.reject(refuseOn(name, this.collection.name));
     };
   }

@@ -24,6 +24,28 @@ export function gate(target: object, name: string, options: { decide: Decide; ho
   });
 }
 
+/**
+ * Looks on at `target[name]` from outside whatever stands there already: several rooms may look on at the same calls. It can be replaced by
+ * assignment. Where a fixed gate stands, nothing is put before it.
+ */
+export function overlook(target: object, name: string, decide: Decide): void {
+  const there = Object.getOwnPropertyDescriptor(target, name);
+  if (there?.configurable === false) return;
+  const inner: unknown = there?.value;
+  const call: Call =
+    typeof inner === 'function'
+      ? (...args) => Reflect.apply(inner, target, args) as unknown
+      : (...args) => behind(target, name)?.(...args);
+  Object.defineProperty(target, name, {
+    configurable: true,
+    writable: true,
+    enumerable: false,
+    value: function overlooked(...args: unknown[]): unknown {
+      return decide(call, args);
+    },
+  });
+}
+
 function behind(target: object, name: string): Call | undefined {
   const method = (Object.getPrototypeOf(target) as Record<string, unknown>)[name];
   return typeof method === 'function' ? (...args) => Reflect.apply(method, target, args) as unknown : undefined;
