@@ -86,9 +86,12 @@ export class Recorder {
     return recorded;
   };
 
-  /** Counts and tells acts that a witness knows of and cannot record; the trail gets a gap, as long as it takes anything. */
+  /** Counts and tells acts that a witness knows of and cannot record; an `audit.gap` stands in the trail for them. */
   lose(reason: string, count: number = 1): void {
-    this.#losses.note(reason, { count, gap: this.#closing === undefined });
+    this.#losses.note(reason, { count, gap: false });
+    if (this.#closing !== undefined) return;
+    const ignore = (): void => undefined;
+    this.#enqueue(this.#composeGap({ lost: count, reason }), performance.now(), { resolve: ignore, reject: ignore });
   }
 
   /** Resolves when everything recorded so far is durable; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */

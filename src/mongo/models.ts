@@ -1,11 +1,10 @@
 /** Every model that a schema is compiled into, and every collection that such a model moves to. It must not know what for. */
-import type { Model, Schema } from 'mongoose';
+import type { Connection, Schema } from 'mongoose';
 import { OptionsError } from '../errors.js';
 import { kindOf } from '../settings.js';
 
 /** A model of whatever documents. */
-// oxlint-disable-next-line typescript/no-explicit-any
-export type AnyModel = Model<any>;
+export type AnyModel = Connection['models'][string];
 
 type Static = (this: AnyModel, ...args: unknown[]) => unknown;
 

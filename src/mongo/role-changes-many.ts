@@ -40,7 +40,16 @@ export async function writeBulk(write: Write, ground: Ground, touches: Touches):
   } catch {
     return ground.runUnseen(write);
   }
-  return before.isEmpty ? ground.runUnseen(write) : ground.run(write, before);
+  if (!before.isEmpty) return ground.run(write, before);
+  // What it changes then are users that it made itself.
+  return mayInsert(write.args[0]) ? write.call(...write.args) : ground.runUnseen(write);
+}
+
+function mayInsert(operations: unknown): boolean {
+  const isUpsert = (change: unknown): boolean => isRecord(change) && change['upsert'] === true;
+  return Array.from(operations as unknown[]).some(
+    (operation) => isRecord(operation) && ('insertOne' in operation || Object.values(operation).some(isUpsert)),
+  );
 }
 
 const CHANGES = ['updateOne', 'updateMany', 'replaceOne'];

@@ -1,7 +1,7 @@
 /** Writes to one document: `updateOne`, `replaceOne`, `findOneAnd...`, and so `save`. It finds out which document that is, and takes turns on it. */
 import { isRecord } from '../settings.js';
 import { type Aimed, runFind } from './role-changes-find.js';
-import { type Ground, type Write } from './role-changes-ground.js';
+import type { Ground, Write } from './role-changes-ground.js';
 import { idKey, namesOne } from './role-changes-ids.js';
 import { aimOf, isInTransaction, optionsOf } from './role-changes-reads.js';
 import { RolesBefore } from './role-changes-sets.js';
