@@ -9,13 +9,13 @@ import { Recorder } from './audit/recorder.js';
 import { createRedactor, type Redactor } from './audit/redaction.js';
 import type { AuditStore, StoreInspection } from './audit/store.js';
 import { createVocabulary } from './audit/vocabulary.js';
-import { createWitness, type WitnessStand } from './audit/witness.js';
+import { createWitness } from './audit/witness.js';
 import { assertOptions, OptionsError, SecretError, StateError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
 import { openConnection, useConnection } from './mongo/connection.js';
-import { createRoleChanges, type RoleChangeOptions } from './mongo/role-changes.js';
+import { createRoleChanges, type RoleChangeOptions, type RoleChanges } from './mongo/role-changes.js';
 import { compileModel } from './mongo/schema.js';
 import { createMongoStore } from './mongo/store.js';
 import { type AuditTrail, createTrail } from './mongo/trail.js';
@@ -120,13 +120,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets });
   const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, store: storage.store });
-  const witness = createWitness({
-    source: 'mongoose',
-    record: recorder.record,
-    scopes,
-    lose: (reason, count) => recorder.lose(reason, count),
-  });
-  const roles = createRoleChanges(options.audit === false ? null : witness);
+  const roles = watchRoles(options, recorder, scopes);
   const http = createHttpLayer({
     record: recorder.record,
     isSeenInData: roles.isSeen,
@@ -136,11 +130,8 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     audit: { ...resolveCaptureOptions(audit), enabled: options.audit !== false },
     redact: (text) => redactor.text(text),
   });
-  const trail = createTrail({ ...storage, recorder, scopes, settleRequests: settle });
-
-  async function settle(): Promise<void> {
-    await Promise.all([http.settle(), witness.settle(recording.timeoutMs)]);
-  }
+  const settleActs = (): Promise<unknown> => Promise.all([http.settle(), roles.settle(recording.timeoutMs)]);
+  const trail = createTrail({ ...storage, recorder, scopes, settleActs });
 
   function recordSecretAct(action: string, name: string | undefined): void {
     void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
@@ -151,7 +142,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     audit: trail,
     hooks: { on: hooks.on, filter: hooks.filter },
     roleChanges: roles.plugin,
-    ...createLifecycle({ options, environment, secrets, recorder, http, witness, store: storage.store }),
+    ...createLifecycle({ options, environment, secrets, recorder, http, roles, store: storage.store }),
   });
 }
 
@@ -209,6 +200,13 @@ function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurro
   });
 }
 
+function watchRoles({ audit }: StrongroomOptions, recorder: Recorder, scopes: ScopeStorage): RoleChanges {
+  const { record } = recorder;
+  const lose = (reason: string, count?: number): void => recorder.lose(reason, count);
+  const witness = createWitness({ source: 'mongoose', record, scopes, lose });
+  return createRoleChanges(witness, audit !== false);
+}
+
 /** The package's own keys: no route handler of the app has a use for them. */
 function ownKeys({ audit }: StrongroomOptions, pseudonymKey: string): ReadonlySet<string> {
   const uri = audit === false || typeof audit.uri !== 'object' ? [] : [audit.uri.secret];
@@ -221,12 +219,12 @@ interface LifecycleParts {
   readonly secrets: SecretManager;
   readonly recorder: Recorder;
   readonly http: HttpLayer;
-  readonly witness: WitnessStand;
+  readonly roles: RoleChanges;
   readonly store: AuditStore;
 }
 
 function createLifecycle(parts: LifecycleParts): Pick<Strongroom, 'ready' | 'close'> {
-  const { options, secrets, recorder, http, witness, store } = parts;
+  const { options, secrets, recorder, http, roles, store } = parts;
   let closing: Promise<void> | undefined;
 
   async function ready(wait: WaitOptions = {}): Promise<ReadyReport> {
@@ -242,7 +240,7 @@ function createLifecycle(parts: LifecycleParts): Pick<Strongroom, 'ready' | 'clo
   async function finish(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     await http.close();
-    await witness.close(Math.max(0, deadline - performance.now()));
+    await roles.close(Math.max(0, deadline - performance.now()));
     await recorder.close(Math.max(0, deadline - performance.now()));
     await store.close();
     await before(Math.max(deadline, performance.now() + CLOSE_GRACE_MS), secrets.close());

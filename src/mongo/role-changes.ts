@@ -31,6 +31,10 @@ export interface RoleChanges {
   plugin(options?: RoleChangeOptions): (schema: Schema) => void;
   /** Whether a plugin was made that tells this action. */
   isSeen(action: string): boolean;
+  /** Resolves when what was seen so far was handed to the recorder, at the latest after this time. */
+  settle(timeoutMs: number): Promise<void>;
+  /** As `settle`; what is not handed over by then counts as lost. */
+  close(timeoutMs: number): Promise<void>;
 }
 
 const DEFAULT_PATHS = ['role', 'roles'];
@@ -56,8 +60,8 @@ const checkOptions = objectOf<RoleChangeOptions>({
   action: optional(isActionName),
 });
 
-/** Creates the role changes of one room; with a `witness` of null options are checked and nothing is watched. */
-export function createRoleChanges(witness: WitnessStand | null): RoleChanges {
+/** Creates the role changes of one room; not `enabled`, options are checked and nothing is watched. */
+export function createRoleChanges(witness: WitnessStand, enabled: boolean): RoleChanges {
   const watched = new WeakMap<Collection, RoleWatch[]>();
   const actions = new Set<string>();
 
@@ -66,7 +70,7 @@ export function createRoleChanges(witness: WitnessStand | null): RoleChanges {
     const there = watched.get(native) ?? [];
     const known = there.filter(({ action, target }) => action === wanted.action && target === wanted.target);
     const paths = wanted.paths.filter((path) => !known.some((watch) => watch.paths.includes(path)));
-    if (paths.length === 0 || witness === null) return;
+    if (paths.length === 0 || !enabled) return;
     const watch = { ...wanted, paths };
     watched.set(native, [...there, watch]);
     overlookCollection(native, new Ground(native, watch, witness));
@@ -74,6 +78,8 @@ export function createRoleChanges(witness: WitnessStand | null): RoleChanges {
 
   return {
     isSeen: (action) => actions.has(action),
+    settle: (timeoutMs) => witness.settle(timeoutMs),
+    close: (timeoutMs) => witness.close(timeoutMs),
     plugin(options = {}) {
       assertOptions(checkOptions(options, 'roleChanges'));
       const { paths = DEFAULT_PATHS, target = 'user', action = 'user.role_change' } = options;

@@ -26,7 +26,10 @@ export interface AuditTrail extends AuditRecorder {
   aggregate(o: AuditGrouping): Promise<AuditGroup[]>;
   /** All events of a filter, newest first, fetched a page at a time. Events recorded meanwhile are not among them. */
   stream(query?: AuditFilter): AsyncIterable<AuditEvent>;
-  /** Runs work in the name of an actor: what it records, also later and in what it awaits, is attributed to them. Gives what the work gives. */
+  /**
+   * Runs work in the name of an actor: what it records, also later and in what it awaits, is attributed to them. Gives what the work gives; a
+   * query of mongoose, which waits for its `then`, is run at once and given as a promise.
+   */
   runAs<T>(actor: Actor, work: () => T): T;
   /** Resolves when everything recorded so far is durable, that of finished requests included; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */
   flush(): Promise<void>;
@@ -42,8 +45,8 @@ export interface TrailParts {
   readonly store: AuditStore;
   readonly scopes: ScopeStorage;
   readonly readModel: () => Model<AuditEvent>;
-  /** Hands over what finished requests still have to say. */
-  readonly settleRequests: () => Promise<void>;
+  /** Hands over what finished requests and witnesses still have to say. */
+  readonly settleActs: () => Promise<unknown>;
 }
 
 const STREAM_PAGE = 1000;
@@ -80,14 +83,23 @@ export function createTrail(parts: TrailParts): AuditTrail {
     stream: (query: AuditFilter = {}) => walk(readFilter(query)),
     runAs: <T>(actor: Actor, work: () => T): T => {
       const request = scopes.getStore()?.request ?? null;
-      return scopes.run({ request, actor: readRunAsActor(actor) }, work);
+      return scopes.run({ request, actor: readRunAsActor(actor) }, () => runNow(work()));
     },
     async flush() {
-      await parts.settleRequests();
+      await parts.settleActs();
       await recorder.flush();
     },
     stats: () => recorder.stats(),
   };
   // Not enumerable: a dump of the trail must neither show a connection nor fail where there is none.
   return Object.freeze(Object.defineProperty(trail as AuditTrail, 'model', { get: parts.readModel }));
+}
+
+/** A query that is awaited outside would run outside, in nobody's name. */
+function runNow<T>(answer: T): T {
+  const isWaiting =
+    typeof answer === 'object' &&
+    typeof (answer as { then?: unknown } | null)?.then === 'function' &&
+    !(answer instanceof Promise);
+  return isWaiting ? (Promise.resolve(answer) as T) : answer;
 }

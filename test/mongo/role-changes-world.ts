@@ -1,11 +1,15 @@
 /** Users on a real server, seen through mongoose 9 or 8, once with `roleChanges()` and once without, to compare what an app sees. It knows no test. */
 import mongoose from 'mongoose';
 import { createRequire } from 'node:module';
-import type { AuditEvent } from '../../src/index.js';
-import { memoryProvider, type RoleChangeOptions, strongroom, type Strongroom } from '../../src/index.js';
+import {
+  type AuditEvent,
+  memoryProvider,
+  type RoleChangeOptions,
+  strongroom,
+  type Strongroom,
+} from '../../src/index.js';
 
 /** The alias of mongoose 8 has no types of its own, and both versions are driven by the same lines. */
-// oxlint-disable-next-line typescript/no-explicit-any
 export type Untyped = any;
 
 export const VERSIONS: readonly (readonly [version: string, mongoose: Untyped])[] = [
@@ -31,6 +35,8 @@ export interface World {
   readonly User: Untyped;
   /** The same without. */
   readonly Bare: Untyped;
+  /** A collection, past mongoose. */
+  raw(collection: string): Untyped;
   /** Commands that the app's connection sent. */
   readonly sent: Untyped[];
   /** Puts the three users back, and forgets what was told. */
@@ -47,16 +53,21 @@ export interface WorldOptions {
   /** Changes the schema before the models are compiled. */
   readonly prepare?: (schema: Untyped) => void;
   readonly uri: string;
+  /** Whether the trail is stored through the app's own connection. */
+  readonly shared?: boolean;
 }
 
-export async function createWorld(base: Untyped, { roles, prepare, uri }: WorldOptions): Promise<World> {
+export async function createWorld(
+  base: Untyped,
+  { roles, prepare, uri, shared = false }: WorldOptions,
+): Promise<World> {
   const connection = await base.createConnection(uri, { monitorCommands: true }).asPromise();
   const sent: Untyped[] = [];
   connection.getClient().on('commandStarted', (event: Untyped) => sent.push(event));
   const room = strongroom({
     environment: 'test',
     secrets: { provider: memoryProvider() },
-    audit: { uri, collection: 'trail' },
+    audit: { ...(shared ? { connection } : { uri }), collection: 'trail' },
   });
   const schemas = [userSchema(base), userSchema(base)];
   for (const schema of schemas) prepare?.(schema);
@@ -73,8 +84,11 @@ export async function createWorld(base: Untyped, { roles, prepare, uri }: WorldO
     return found.filter(({ _id }) => !since.includes(_id)).toSorted((a, b) => (a._id < b._id ? -1 : 1));
   }
 
+  const raw = (collection: string): Untyped => connection.getClient().db().collection(collection);
+
   return {
     mongoose: base,
+    raw,
     connection,
     room,
     User,
@@ -82,9 +96,8 @@ export async function createWorld(base: Untyped, { roles, prepare, uri }: WorldO
     sent,
     async reset() {
       for (const Model of [User, Bare]) {
-        const raw = connection.getClient().db().collection(Model.collection.name);
-        await raw.deleteMany({});
-        await raw.insertMany(USERS.map((user) => ({ ...user, _id: idOf(base, user) })));
+        await raw(Model.collection.name).deleteMany({});
+        await raw(Model.collection.name).insertMany(USERS.map((user) => ({ ...user, _id: idOf(base, user) })));
       }
       since = [...since, ...(await events()).map(({ _id }) => _id)];
       sent.length = 0;
@@ -169,7 +182,6 @@ export function plain(value: Untyped): unknown {
 }
 
 /** All users of a model as they are stored. */
-export async function storedIn({ connection }: World, Model: Untyped): Promise<unknown> {
-  const raw = connection.getClient().db().collection(Model.collection.name);
-  return plain(await raw.find({}).sort({ email: 1 }).toArray());
+export async function storedIn({ raw }: World, Model: Untyped): Promise<unknown> {
+  return plain(await raw(Model.collection.name).find({}).sort({ email: 1 }).toArray());
 }
