@@ -20,6 +20,11 @@ export interface Write {
   readonly standpoint: Standpoint;
 }
 
+/** A call as it was looked on at. */
+export interface Taken extends Pick<Write, 'method' | 'call' | 'args'> {
+  readonly standpoint?: Standpoint | undefined;
+}
+
 /** What one write of a transaction, or a write without one, changed. */
 interface Deed {
   readonly standpoint: Standpoint;
@@ -51,9 +56,14 @@ export class Ground {
     });
   }
 
-  /** The write with what surrounds it now. */
-  take(method: string, call: Call, args: readonly unknown[]): Write {
-    return { method, call, args, session: optionsOf(method, args).session, standpoint: this.#witness.stand() };
+  /** Where the code stands that runs now. */
+  stand(): Standpoint {
+    return this.#witness.stand();
+  }
+
+  /** The call of a method with what surrounds it now, or surrounded it when it was made. */
+  take({ method, call, args, standpoint = this.stand() }: Taken): Write {
+    return { method, call, args, session: optionsOf(method, args).session, standpoint };
   }
 
   /** Runs a write of which nothing was there before, or nothing could be read: what it changes all the same is counted as lost. */

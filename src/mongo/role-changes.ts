@@ -1,7 +1,7 @@
 /** `roleChanges()`: watches the collections of a schema's models for changed roles, and tells them. It must not know the trail. */
 import type { Collection, Schema } from 'mongoose';
 import { isActionName } from '../audit/vocabulary.js';
-import type { WitnessStand } from '../audit/witness.js';
+import type { Standpoint, WitnessStand } from '../audit/witness.js';
 import { assertOptions } from '../errors.js';
 import { arrayOf, type Check, isText, matches, objectOf, optional } from '../settings.js';
 import { overlook } from './gate.js';
@@ -111,13 +111,36 @@ function overlookCollection(native: Collection, ground: Ground): void {
       run: (write) => writeBulk(write, ground, touches),
     },
   };
-  for (const [name, kind] of Object.entries(kinds)) {
-    overlook(native, name, (call, args) => {
-      // mongoose keeps what comes before it is connected, and calls again when it is.
-      if (isBuffering(native) || !kind.touches(args)) return call(...args);
-      return kind.run(ground.take(name, call, args));
-    });
-  }
+  for (const [name, kind] of Object.entries(kinds)) overlookMethod({ native, name, kind }, ground);
+}
+
+function overlookMethod(
+  { native, name, kind }: { native: Collection; name: string; kind: Kind },
+  ground: Ground,
+): void {
+  const early = new WeakMap<object, Standpoint>();
+  overlook(native, name, (call, args) => {
+    if (!kind.touches(args)) return call(...args);
+    const [first] = args;
+    // mongoose keeps what comes before it is connected, and calls again when it is.
+    if (isBuffering(native)) {
+      if (isObject(first)) early.set(first, ground.stand());
+      return call(...args);
+    }
+    const callback = args.at(-1);
+    if (typeof callback !== 'function') return kind.run(ground.take({ method: name, call, args }));
+    // mongoose 8 calls again with a callback, and in nobody's name.
+    const standpoint = isObject(first) ? early.get(first) : undefined;
+    const write = ground.take({ method: name, call, args: args.slice(0, -1), standpoint });
+    return kind.run(write).then(
+      (result) => void callback(null, result),
+      (error: unknown) => void callback(error),
+    );
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 /** One method of the driver. */
