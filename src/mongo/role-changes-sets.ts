@@ -97,7 +97,7 @@ export function* draftsOf(moves: Iterable<RoleMove>, watch: RoleWatch): Generato
   for (const { id, before, after } of moves) {
     for (const { path, oldRole, newRole } of differences(before, after, watch)) {
       const meta = { oldRole, newRole, ...(path !== null && { path }) };
-      yield { action: watch.action, target: watch.target, targetId: idText(id), at, meta };
+      yield { action: watch.action, target: watch.target, targetId: idText(id), status: 'success', at, meta };
     }
   }
 }

@@ -127,16 +127,23 @@ function overlookMethod(
       if (isObject(first)) early.set(first, ground.stand());
       return call(...args);
     }
-    const callback = args.at(-1);
-    if (typeof callback !== 'function') return kind.run(ground.take({ method: name, call, args }));
+    const callback = callbackIn(args);
+    if (callback === undefined) return kind.run(ground.take({ method: name, call, args }));
     // mongoose 8 calls again with a callback, and in nobody's name.
     const standpoint = isObject(first) ? early.get(first) : undefined;
     const write = ground.take({ method: name, call, args: args.slice(0, -1), standpoint });
     return kind.run(write).then(
-      (result) => void callback(null, result),
-      (error: unknown) => void callback(error),
+      (result) => callback(null, result),
+      (error: unknown) => callback(error),
     );
   });
+}
+
+function callbackIn(args: readonly unknown[]): ((error: unknown, result?: unknown) => void) | undefined {
+  const last = args.at(-1);
+  return typeof last === 'function'
+    ? (error, result) => void Reflect.apply(last, undefined, [error, result])
+    : undefined;
 }
 
 function isObject(value: unknown): value is object {

@@ -20,8 +20,8 @@ describe('Sightings', () => {
   });
 
   it('are empty when nothing was seen, and after they were settled', () => {
+    expect(createSightings().settle()).to.deep.equal([]);
     const sightings = createSightings();
-    expect(sightings.settle()).to.deep.equal([]);
     sightings.add(sighting('route', {}));
     expect(sightings.settle()).to.have.length(1);
     expect(sightings.settle()).to.deep.equal([]);
@@ -109,5 +109,45 @@ describe('Sightings', () => {
     for (let index = 0; index < 5000; index += 1) sightings.noteExplicit('user.role_change', 'user', `u${index}`);
     sightings.add(sighting('mongoose', { targetId: 'never named' }));
     expect(sightings.settle()).to.deep.equal([]);
+  });
+
+  it('keep two changes of one user apart that the data layer saw: each really happened', () => {
+    const merged = settle(
+      sighting('mongoose', { targetId: 'u1', meta: { oldRole: 'a', newRole: 'b' } }),
+      sighting('mongoose', { targetId: 'u1', meta: { oldRole: 'b', newRole: 'c' } }),
+      sighting('passport', { targetId: 'u1', tenantId: 't' }),
+    );
+    expect(merged.map(({ draft }) => [draft.meta?.['newRole'], draft.tenantId])).to.deep.equal([
+      ['b', 't'],
+      ['c', 't'],
+    ]);
+  });
+
+  it('do not fill in an actor where the data layer says that there was nobody', () => {
+    const [merged] = settle(
+      sighting('mongoose', { targetId: 'u1', actorId: null, actorRole: 'CRON', onBehalfOf: null }),
+      sighting('route', { actorId: 'b', actorRole: 'ADMIN', onBehalfOf: 'c', tenantId: 't' }),
+    );
+    expect(merged?.draft).to.deep.include({ actorId: null, actorRole: 'CRON', onBehalfOf: null, tenantId: 't' });
+  });
+
+  it('take nothing more when they were settled, and say so', () => {
+    const sightings = createSightings();
+    expect(sightings.add(sighting('mongoose', {}))).to.equal(true);
+    sightings.settle();
+    expect(sightings.add(sighting('mongoose', {}))).to.equal(false);
+    expect(sightings.settle()).to.deep.equal([]);
+  });
+
+  it('hold a thousand, and still the route that led to them', () => {
+    const sightings = createSightings();
+    const taken = Array.from({ length: 1200 }, (_, index) =>
+      sightings.add(sighting('mongoose', { targetId: `u${index}` })),
+    );
+    expect(taken.filter(Boolean)).to.have.length(1000);
+    expect(sightings.add(sighting('route', { actorId: 'a' }))).to.equal(true);
+    expect(sightings.settle().every(({ source, draft }) => source === 'mongoose' && draft.actorId === 'a')).to.equal(
+      true,
+    );
   });
 });

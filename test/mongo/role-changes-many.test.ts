@@ -78,7 +78,7 @@ describe('roleChanges() of many', function suite() {
       it('tells both of two writes that take a user each', async () => {
         const take = (): PromiseLike<unknown> => world.User.updateOne({ role: 'user' }, { role: 'taken' });
         await Promise.all([take(), take(), take()]);
-        expect((await world.told()).toSorted()).to.deep.equal([
+        expect(await world.told()).to.have.deep.members([
           ['ann', 'user', 'taken'],
           ['bob', 'user', 'taken'],
         ]);
@@ -88,7 +88,7 @@ describe('roleChanges() of many', function suite() {
         const take = (): Promise<Untyped> =>
           world.User.updateOne({ name: 'ann', role: 'user' }, { role: 'taken' }).exec();
         const answers = await Promise.all([take(), take(), take()]);
-        expect(answers.map(({ modifiedCount }) => modifiedCount).toSorted()).to.deep.equal([0, 0, 1]);
+        expect(answers.map(({ modifiedCount }) => modifiedCount)).to.have.members([0, 0, 1]);
         expect(await world.told()).to.deep.equal([['ann', 'user', 'taken']]);
       });
 
