@@ -1,18 +1,26 @@
 /** A small real app: accounts in MongoDB, signed tokens, roles; the room is mounted in front of it. Nothing here is special to the tour. */
 import { createHmac, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import { type Connection, type InferSchemaType, Schema } from 'mongoose';
+import { type Connection, type Model, Schema } from 'mongoose';
 // In your own app: from 'express-strongroom'.
 import type { Strongroom } from '../../src/index.js';
 
-const userSchema = new Schema({
+/** A user as it is stored. */
+export interface StoredUser {
+  email: string;
+  salt: string;
+  passwordHash: string;
+  role: string;
+}
+
+const userSchema = new Schema<StoredUser>({
   email: { type: String, required: true, unique: true },
   salt: { type: String, required: true },
   passwordHash: { type: String, required: true },
   role: { type: String, required: true, default: 'customer' },
 });
 
-type User = InferSchemaType<typeof userSchema> & { id: string };
+type User = StoredUser & { id: string };
 
 interface Token {
   sub: string;
@@ -21,9 +29,14 @@ interface Token {
 
 type Authenticated = Request & { auth?: Token };
 
-/** Builds the app on a room and on the connection that holds its users. */
-export function createApp(room: Strongroom, users: Connection): Express {
-  const Users = users.model('User', userSchema);
+/** The users on a connection; whoever changes a role through them, the room sees it. */
+export function openUsers(room: Strongroom, connection: Connection): Model<StoredUser> {
+  userSchema.plugin(room.roleChanges());
+  return connection.model('User', userSchema);
+}
+
+/** Builds the app on a room and its users. */
+export function createApp(room: Strongroom, Users: Model<StoredUser>): Express {
   const app = express();
   app.use(room);
   app.use(express.json());
@@ -56,13 +69,9 @@ export function createApp(room: Strongroom, users: Connection): Express {
 
   app.put('/users/:id/role', requireRole('admin'), async (req, res) => {
     const { role } = req.body as { role: string };
-    const before = await Users.findByIdAndUpdate(String(req.params['id']), { role });
-    if (before === null) {
-      res.status(404).end();
-      return;
-    }
-    await req.audit.recordRoleChange({ userId: before.id, oldRole: before.role, newRole: role });
-    res.json({ id: before.id, role });
+    const user = await Users.findByIdAndUpdate(String(req.params['id']), { role }, { returnDocument: 'after' });
+    if (user === null) res.status(404).end();
+    else res.json({ id: user.id, role: user.role });
   });
 
   app.get('/admin/report', requireRole('admin'), (_req, res) => {

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import mongoose from 'mongoose';
 import { memoryProvider, strongroom } from '../../src/index.js';
-import { startMongod } from '../../test/mongod.js';
-import { createApp } from './app.js';
+import { startReplicaSet } from '../../test/mongod.js';
+import { createApp, openUsers } from './app.js';
 import { runTour } from './tour.js';
 
 const isOnce = process.argv.includes('--once');
@@ -25,7 +25,8 @@ async function main(): Promise<void> {
     audit: { connection: trail, app: 'quick-start' },
   });
   console.log('ready:', JSON.stringify(await room.ready()));
-  const server = await listen(createApp(room, users));
+  const Users = openUsers(room, users);
+  const server = await listen(createApp(room, Users));
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   async function stop(): Promise<void> {
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
     await database.stop([name, `${name}_audit`]);
   }
 
-  const problems = await runTour({ base, room });
+  const problems = await runTour({ base, room, Users });
   for (const problem of problems) console.error(`NOT AS IT SHOULD BE: ${problem}`);
   if (isOnce) {
     await stop();
@@ -57,7 +58,8 @@ interface Database {
 async function openDatabase(): Promise<Database> {
   const uri = process.env['MONGODB_URI'];
   if (uri === undefined || uri === '') {
-    const server = await startMongod();
+    // Of one node: transactions need a replica set.
+    const server = await startReplicaSet();
     return { uri: server.getUri(), stop: () => server.stop() };
   }
   console.log('MongoDB from MONGODB_URI');

@@ -1,11 +1,15 @@
 /** Drives the app over HTTP as its users would, shows the trail, and tries to change it. Checks what it shows. */
+import type { Model } from 'mongoose';
 import { AppendOnlyError, type AuditEvent, type Strongroom } from '../../src/index.js';
+import type { StoredUser } from './app.js';
+import { promoteAll, reviewSupport } from './jobs.js';
 import { printTable } from './table.js';
 
 /** What the tour needs. */
 export interface TourParts {
   base: string;
   room: Strongroom;
+  Users: Model<StoredUser>;
 }
 
 type Answer = Record<string, string>;
@@ -21,17 +25,19 @@ const EXPECTED = [
   ['auth.login', 'success', 'ada'],
   ['auth.login', 'success', 'bob'],
   ['access.denied', 'failure', 'bob'],
+  ['user.role_change', 'failure', 'bob'],
   ['user.role_change', 'success', 'ada'],
+  ['user.role_change', 'success', 'nightly-review'],
   ['secret.rotate', 'success', 'ada'],
   ['secret.rotate', 'success', 'ada'],
   ['auth.logout', 'success', 'bob'],
 ] as const;
 
 /** Walks through everything; gives what was not as it should be, empty when all was well. */
-export async function runTour({ base, room }: TourParts): Promise<string[]> {
+export async function runTour({ base, room, Users }: TourParts): Promise<string[]> {
   const send = createClient(base);
   const since = new Date();
-  const people = await act(send);
+  const people = await act(send, { room, Users });
   await room.audit.flush();
   const { events } = await room.audit.find({ from: since, limit: 100 });
   const oldestFirst = events.toReversed();
@@ -67,7 +73,7 @@ function createClient(base: string): Send {
 }
 
 /** The acts, in the order of EXPECTED. Gives who is who. */
-async function act(send: Send): Promise<Map<string, string>> {
+async function act(send: Send, { room, Users }: Omit<TourParts, 'base'>): Promise<Map<string, string>> {
   console.log('\nWhat the users do:');
   const ada = await send('POST', '/auth/register', { body: ADMIN });
   const bob = await send('POST', '/auth/register', { body: CUSTOMER });
@@ -77,7 +83,10 @@ async function act(send: Send): Promise<Map<string, string>> {
   const admin = { token: adaIn.answer['token'] ?? '' };
   const customer = { token: bobIn.answer['token'] ?? '' };
   await send('GET', '/admin/report', customer);
+  await send('PUT', `/users/${bob.answer['id']}/role`, { ...customer, body: { role: 'admin' } });
   await send('PUT', `/users/${bob.answer['id']}/role`, { ...admin, body: { role: 'support' } });
+  console.log(`  job  nightly review: support taken back from ${await reviewSupport(room, Users)}`);
+  console.log(`  job  everybody an admin: ${await promoteAll(Users)}`);
   await send('POST', '/admin/rotate-key', admin);
   await send('POST', '/auth/logout', customer);
   return new Map([
@@ -87,7 +96,7 @@ async function act(send: Send): Promise<Map<string, string>> {
 }
 
 function printTrail(events: readonly AuditEvent[], people: Map<string, string>): void {
-  console.log('\nWhat the trail holds (only the role change was recorded by a line of code in the app):');
+  console.log('\nWhat the trail holds (no line of code in the app recorded any of it):');
   const name = (id: string | null) => (id === null ? '-' : (people.get(id) ?? id));
   printTable(
     ['at', 'action', 'status', 'actor', 'role', 'target', 'reason', 'meta'],
@@ -105,7 +114,11 @@ function printTrail(events: readonly AuditEvent[], people: Map<string, string>):
 }
 
 function compare(events: readonly AuditEvent[], people: Map<string, string>): string[] {
-  const found = events.map(({ action, status, actorId }) => [action, status, people.get(actorId ?? '') ?? 'nobody']);
+  const found = events.map(({ action, status, actorId }) => [
+    action,
+    status,
+    actorId === null ? 'nobody' : (people.get(actorId) ?? actorId),
+  ]);
   const problems = EXPECTED.flatMap((expected, index) => {
     const line = found[index]?.join(' ') ?? 'nothing';
     return line === expected.join(' ') ? [] : [`line ${index + 1}: expected ${expected.join(' ')}, found ${line}`];

@@ -5,7 +5,7 @@ import { readId } from '../audit/identity.js';
 import { isRecord } from '../settings.js';
 
 /** The roles at one path: sorted, each once; empty when there is none. A single role is a set of one. */
-export type Roles = readonly string[];
+type Roles = readonly string[];
 
 /** The roles of one document, in the order of the watched paths. */
 export type RolesByPath = readonly Roles[];

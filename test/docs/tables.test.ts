@@ -39,6 +39,11 @@ describe('tables of README', () => {
       });
     }
 
+    it('has a row for each option of roleChanges(), and no other', () => {
+      const known = knownNames(() => strongroom({ audit: false }).roleChanges(STRANGER));
+      expect(firstWords('Role changes at the data layer', 'option')).to.have.members(known);
+    });
+
     it('has a row for each member of a rule, and no other', () => {
       const audit = { ...TRAIL, rules: () => [STRANGER as never] };
       const known = knownNames(() => strongroom({ audit }));

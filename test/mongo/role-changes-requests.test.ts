@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { MongoMemoryReplSet } from 'mongodb-memory-server';
 import request from 'supertest';
-import type { AuditEvent, Strongroom } from '../../src/index.js';
+import type { AuditEvent } from '../../src/index.js';
 import { closeAll, gate, hangUp, listen, until } from '../http/app.js';
 import { startReplicaSet } from '../mongod.js';
 import { type Stage, stageOf } from './role-changes-cases.js';
@@ -87,7 +87,7 @@ describe('roleChanges() in requests', function suite() {
           async (_q, res, s) => void (await s.User.updateOne({ name: 'zoe' }, { role: 'x' }), res.end()),
         ],
         ['nothing was written', (_q, res) => void res.end()],
-        ['the answer was a redirect', (_q, res) => void res.redirect('/users')],
+        ['the answer was a redirect', (_q, res) => res.redirect('/users')],
         [
           'its transaction was aborted',
           async (_q, res, s) => {
@@ -193,7 +193,7 @@ describe('roleChanges() in requests', function suite() {
       it('a change that a handler completes after the client has gone keeps its exact meta', async () => {
         const working = gate();
         let isDone = false;
-        const room = world.room as Strongroom;
+        const { room } = world;
         const port = await listen(
           serve(async (req, _res, s) => {
             working.open();

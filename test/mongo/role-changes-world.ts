@@ -165,7 +165,7 @@ export async function outcomeOf(call: () => unknown): Promise<unknown> {
 const KNOWN = new Set(USERS.map(({ _id }) => String(_id)));
 
 /** JSON of what the caller got, with the type of each document. */
-export function plain(value: Untyped): unknown {
+function plain(value: Untyped): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (value?._bsontype === 'ObjectId') return KNOWN.has(String(value)) ? String(value) : 'a new id';
   if (value instanceof Date) return 'a time';

@@ -27,6 +27,7 @@ export type Options = [
   None<Strict<LastOf<typeof Ours.envProvider>>>,
   None<Strict<LastOf<typeof Ours.dotenvProvider>>>,
   None<Strict<LastOf<typeof Ours.appendOnly>>>,
+  None<Strict<LastOf<Ours.Strongroom['roleChanges']>>>,
   None<Strict<LastOf<Ours.Strongroom['ready']>>>,
   None<Strict<LastOf<Ours.Strongroom['close']>>>,
 ];

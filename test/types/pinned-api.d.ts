@@ -14,6 +14,7 @@ export interface Strongroom extends RequestHandler {
   readonly secrets: SecretManager;
   readonly audit: AuditTrail;
   readonly hooks: Hooks;
+  roleChanges(options?: RoleChangeOptions): (schema: Schema) => void;
   ready(options?: { timeout?: Duration /* '10s' */ }): Promise<ReadyReport>;
   close(options?: { timeout?: Duration /* '10s' */ }): Promise<void>;           // idempotent; what could not be stored by then is counted in audit:lost
 }
@@ -143,6 +144,7 @@ export interface AuditEvent {                                                   
 
 // ---- mongoose -----------------------------------------------------------------------------------------------------
 export declare function appendOnly(schema: Schema, options?: { onViolation?: (violation: { operation: string; collection: string }) => void }): void;   // usable on any schema
+export interface RoleChangeOptions { paths?: readonly string[] /* ['role', 'roles'] */; target?: string; action?: string }
 
 // ---- hooks --------------------------------------------------------------------------------------------------------
 export interface Hooks {

@@ -59,6 +59,7 @@ export type Composition = [
   IsTrue<Same<Ours.Environment, Pinned.Environment>>,
   IsTrue<Same<Ours.Json, Pinned.Json>>,
   IsTrue<Gives<Ours.Strongroom, Pinned.Strongroom>>,
+  IsTrue<Takes<OptionsOf<Ours.Strongroom['roleChanges']>, OptionsOf<Pinned.Strongroom['roleChanges']>>>,
   IsTrue<Takes<OptionsOf<Ours.Strongroom['ready']>, OptionsOf<Pinned.Strongroom['ready']>>>,
   IsTrue<Takes<OptionsOf<Ours.Strongroom['close']>, OptionsOf<Pinned.Strongroom['close']>>>,
   IsTrue<Takes<Ours.StrongroomOptions, Pinned.StrongroomOptions>>,
