@@ -67,14 +67,16 @@ describe('roleChanges() on models', function suite() {
   for (const [version, base] of VERSIONS) {
     describe(`of ${version}`, () => {
       it('names each path that changed where several are given', async () => {
-        const world = await open(base, { roles: { paths: ['role', 'roles', 'profile.role'] } });
+        const world = await open(base, { roles: { paths: ['role', 'roles', 'profile', 'profile.role'] } });
         const { User, ann } = stageOf(base, world.User);
         await User.updateOne({ _id: ann }, { $set: { role: 'admin', profile: { role: 'p2' } }, $push: { roles: 'x' } });
         await User.updateOne({ _id: ann }, { $set: { 'profile.role': 'p3' } });
         expect(await world.told()).to.deep.equal([
           ['ann', 'user', 'admin', 'role'],
           ['ann', 'reader,writer', 'reader,writer,x', 'roles'],
+          ['ann', '{"role":"p1"}', '{"role":"p2"}', 'profile'],
           ['ann', 'p1', 'p2', 'profile.role'],
+          ['ann', '{"role":"p2"}', '{"role":"p3"}', 'profile'],
           ['ann', 'p2', 'p3', 'profile.role'],
         ]);
       });
@@ -253,10 +255,31 @@ describe('roleChanges() on models', function suite() {
         for (const _id of ids) await Any.collection.insertOne({ _id, role: 'a' });
         for (const _id of ids) await Any.updateOne({ _id }, { role: 'b' });
         await Any.updateMany({}, { role: 'c' });
+        const collation = { locale: 'en', strength: 2 };
+        await Any.updateOne({ _id: 'U1' }, { role: 'd' }, { collation });
+        await Any.updateOne({ _id: 'U1' }, { role: 'c' }, { collation });
         const texts = ['u1', '7', '7', '3b241101-e2bb-4255-8caf-4136c566a962', '{"n":1,"tenant":"t"}'];
         const told = await world.told();
         expect(told.slice(0, 5)).to.deep.equal(texts.map((text) => [text, 'a', 'b']));
-        expect(told.slice(5).map(([who]) => who)).to.have.members(texts);
+        expect(told.slice(5, 10).map(([who]) => who)).to.have.members(texts);
+        expect(told.slice(10)).to.deep.equal([
+          ['u1', 'c', 'd'],
+          ['u1', 'd', 'c'],
+        ]);
+      });
+
+      it('lets a write that waits for the connection wait alone', async () => {
+        const world = await open(base);
+        const connection = base.createConnection();
+        const schema = new base.Schema({ role: String }, { bufferTimeoutMS: 50 });
+        schema.plugin(world.room.roleChanges());
+        const Never = connection.model('Never', schema);
+        const waiting: string[] = [];
+        connection.on('buffer', ({ method }: Untyped) => waiting.push(method));
+        const error: Untyped = await Never.updateOne({}, { role: 'x' }).catch((reason: unknown) => reason);
+        expect(error.message).to.match(/updateOne\(\)` buffering timed out/);
+        expect(waiting.filter((method) => method !== 'createIndex')).to.deep.equal(['updateOne']);
+        await connection.close();
       });
 
       it('sees a write that waits for the connection', async () => {
@@ -321,6 +344,11 @@ describe('roleChanges() on models', function suite() {
           'find',
         ]);
         expect(await sentBy(() => User.updateOne({ name: 'zoe' }, { role: 'z' }))).to.deep.equal(['find', 'update']);
+        const plain = { timestamps: false };
+        expect(await sentBy(() => User.updateOne({ _id: ann }, { role: 'y' }, plain))).to.deep.equal([
+          'find',
+          'update',
+        ]);
         const after = { returnDocument: 'after' };
         expect(await sentBy(() => User.findByIdAndUpdate(ann, { role: 'z' }, after))).to.deep.equal([
           'find',

@@ -168,6 +168,14 @@ describe('roleChanges() in transactions', function suite() {
         expect(await world.told()).to.deep.equal([]);
       });
 
+      it('tells nothing, and misses nothing, of a transaction that an error of the server ended', async () => {
+        const failed = world.connection.transaction((session: Untyped) =>
+          stage.User.updateMany({}, { role: 'admin', email: 'same@x' }, { session }),
+        );
+        expect(await failed.catch((error: Untyped) => error.code)).to.equal(11_000);
+        expect(await world.told()).to.deep.equal([]);
+      });
+
       it('tells at once what is written in a session without a transaction', () =>
         inSession(async (session) => {
           await stage.User.updateOne({ _id: stage.ann }, { role: 'admin' }, { session });
