@@ -102,6 +102,14 @@ invoices.plugin(appendOnly, { onViolation: ({ operation, collection }) => consol
 appendOnly(invoices);
 appendOnly(new mongoose.Schema({ text: String }));
 
+const staff = new mongoose.Schema<{ role: string }>({ role: String }, { timestamps: true });
+staff.plugin(room.roleChanges());
+staff.plugin(room.roleChanges({ paths: ['role'], action: 'user.role_change' }));
+new mongoose.Schema({ role: String }).plugin(room.roleChanges());
+mongoose.plugin(room.roleChanges());
+// @ts-expect-error an unknown option
+room.roleChanges({ path: 'role' });
+
 export const remove: () => void = room.hooks.on('audit:recorded', ({ event }) => console.log(event.action));
 export const removeFilter: () => void = room.hooks.filter('audit:redact', (meta) => ({ ...meta, seen: true }));
 // @ts-expect-error an unknown event
