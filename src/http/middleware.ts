@@ -7,6 +7,7 @@ import { Capture } from './capture.js';
 import { HttpContext } from './context.js';
 import { createHeaders, type HeadersOption } from './headers.js';
 import { compileRules } from './match.js';
+import { listenToStrategies } from './passport.js';
 import type { ResolvedCaptureOptions } from './options.js';
 import { createRequestAudit, type RequestAudit } from './request-audit.js';
 import type { RedactText } from './route.js';
@@ -55,6 +56,7 @@ export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
     abandonAfterMs: audit.abandonAfterMs,
     holdMs: parts.holdMs ?? DEFAULT_HOLD_MS,
   });
+  if (audit.passport !== undefined) listenToStrategies(audit.passport);
   const options = { ...audit, redact: parts.redact ?? ((text: string) => text) };
   const bound = createBindings(parts);
 

@@ -1,0 +1,109 @@
+/** What passport's words in one request come to: logins and logouts, each once. It knows no request. */
+import { className } from '../audit/recording.js';
+import type { Actor } from '../event.js';
+import { judge, reasonOf, type Verdict } from './outcome.js';
+import type { PassportWord } from './passport-request.js';
+import type { Closing, WitnessedAct } from './witnessed.js';
+
+interface Statement {
+  readonly word: PassportWord;
+  readonly actor: Actor | null;
+}
+
+type Said<Name extends PassportWord['said']> = Extract<PassportWord, { said: Name }>;
+
+/** What passport said in one request so far. */
+export class PassportWitness {
+  readonly #statements: Statement[] = [];
+
+  /** Takes a word, and whom it is about as far as that is known now: objects change later. */
+  hear(word: PassportWord, actor: Actor | null): void {
+    this.#statements.push({ word, actor });
+  }
+
+  /** Whether somebody was logged out. */
+  get hasLoggedOut(): boolean {
+    return this.#statements.some(({ word }) => word.said === 'logged-out');
+  }
+
+  /** The acts, when the request is over. */
+  acts(closing: Closing): WitnessedAct[] {
+    return [...this.#logins(closing), ...this.#logouts(closing)];
+  }
+
+  #logins(closing: Closing): WitnessedAct[] {
+    const kept = this.#statements.filter(({ word }) => word.said === 'logged-in' && word.isKept);
+    if (kept.length > 0) return kept.map(({ actor }) => login(done(closing), actor));
+    // A chain of strategies is one act: the last word of it counts.
+    const last = this.#statements.findLast(({ word }) => isOfLogin(word));
+    return last === undefined ? [] : unkeptLogin(last, closing);
+  }
+
+  #logouts(closing: Closing): WitnessedAct[] {
+    return this.#statements.flatMap(({ word, actor }) => {
+      if (word.said === 'logged-out') return [logout(done(closing), actor)];
+      // The error of an earlier try is history.
+      if (word.said !== 'logout-broke' || this.hasLoggedOut) return [];
+      return [{ ...logout({ status: 'error', reason: 'internal' }, actor), meta: errorMeta(word) }];
+    });
+  }
+}
+
+function isOfLogin(word: PassportWord): boolean {
+  return word.said !== 'logged-out' && word.said !== 'logout-broke';
+}
+
+/** A login that reached no session: proven by token, left to a callback of the app, refused, or broken. */
+function unkeptLogin({ word, actor }: Statement, closing: Closing): WitnessedAct[] {
+  switch (word.said) {
+    case 'sent-away':
+      return [login(null, null)];
+    case 'proved':
+    case 'logged-in':
+      // A token is proven at each request of an API; and the app may still refuse whom the strategy knew.
+      return closing.isLogin && isAccepted(closing) ? [login(done(closing), actor)] : [];
+    case 'refused':
+      return word.isKept || closing.isLogin ? [login(refusal(word), null)] : [];
+    case 'login-broke':
+    case 'strategy-broke':
+      return word.isKept || closing.isLogin ? [{ ...login(breakage(closing), null), meta: errorMeta(word) }] : [];
+    case 'logged-out':
+    case 'logout-broke':
+      return [];
+  }
+}
+
+function isAccepted({ statusCode }: Closing): boolean {
+  return statusCode !== null && statusCode < 400;
+}
+
+function login(verdict: Verdict | null, actor: Actor | null): WitnessedAct {
+  return { source: 'passport', action: 'auth.login', verdict, actor };
+}
+
+function logout(verdict: Verdict, actor: Actor | null): WitnessedAct {
+  return { source: 'passport', action: 'auth.logout', verdict, actor };
+}
+
+function done({ statusCode }: Closing): Verdict {
+  const isRedirected = statusCode !== null && statusCode >= 300 && statusCode < 400;
+  return { status: 'success', reason: isRedirected ? 'redirected' : null };
+}
+
+/** By the status that the strategy asks for, whatever the app makes of it. */
+function refusal({ status }: Said<'refused'>): Verdict {
+  const isRefusal = status !== undefined && status >= 400 && status < 500;
+  return { status: 'failure', reason: reasonOf(isRefusal ? status : 401, 'auth.login') };
+}
+
+function breakage({ ending, statusCode }: Closing): Verdict {
+  // Strategies give errors for what the client did, too: its status tells.
+  if (statusCode !== null && statusCode >= 400) {
+    return judge({ ending, statusCode, action: 'auth.login', hasAuthenticationChanged: false });
+  }
+  return { status: 'error', reason: 'internal' };
+}
+
+function errorMeta({ error }: { readonly error: unknown }): { error: string } {
+  return { error: className(error) };
+}
