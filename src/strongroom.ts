@@ -12,6 +12,7 @@ import { assertOptions, OptionsError, SecretError, StateError } from './errors.j
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
+import { INTEGRATION } from './http/witnessed.js';
 import { openConnection, useConnection } from './mongo/connection.js';
 import { compileModel } from './mongo/schema.js';
 import { createMongoStore } from './mongo/store.js';
@@ -106,12 +107,13 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
   }
 
-  return assemble(http.middleware, {
+  const room = assemble(http.middleware, {
     secrets,
     audit: trail,
     hooks: { on: hooks.on, filter: hooks.filter },
     ...createLifecycle({ options, environment, secrets, recorder, http, store: storage.store }),
   });
+  return Object.defineProperty(room, INTEGRATION, { value: http.witness });
 }
 
 /** Where events go, and the model to read them by. */

@@ -10,7 +10,7 @@ interface Statement {
   readonly actor: Actor | null;
 }
 
-type Said<Name extends PassportWord['said']> = Extract<PassportWord, { said: Name }>;
+type Said<Name extends PassportWord['said']> = Extract<PassportWord, { readonly said: Name }>;
 
 /** What passport said in one request so far. */
 export class PassportWitness {
@@ -18,6 +18,8 @@ export class PassportWitness {
 
   /** Takes a word, and whom it is about as far as that is known now: objects change later. */
   hear(word: PassportWord, actor: Actor | null): void {
+    // Apps call `logOut` to be sure; where nobody was, nobody went.
+    if (!isOfLogin(word) && actor === null && !word.user) return;
     this.#statements.push({ word, actor });
   }
 
@@ -49,7 +51,7 @@ export class PassportWitness {
   }
 }
 
-function isOfLogin(word: PassportWord): boolean {
+function isOfLogin(word: PassportWord): word is Exclude<PassportWord, Said<'logged-out' | 'logout-broke'>> {
   return word.said !== 'logged-out' && word.said !== 'logout-broke';
 }
 

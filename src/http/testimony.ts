@@ -47,7 +47,7 @@ export function testify(closed: ClosedRequest, { rule, id }: Match, seen?: Witne
     status: verdict.status,
     reason: verdict.reason,
     ...roleOf(who, described),
-    targetId: closed.said.targetId ?? described.targetId ?? targetIdOf(act, who),
+    targetId: closed.said.targetId ?? described.targetId ?? seen?.targetId ?? targetIdOf(act, who),
     meta: metaOf(act, {
       ...seen?.meta,
       ...described.meta,
