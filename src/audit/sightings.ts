@@ -26,7 +26,7 @@ export interface Sightings {
 }
 
 /** Who is believed when two saw the same act. */
-const TRUST: Readonly<Record<Witness, number>> = { mongoose: 3, passport: 2, integration: 2, route: 1 };
+const TRUST: Readonly<Record<Witness, number>> = { mongoose: 4, passport: 3, integration: 2, route: 1 };
 
 /** Ids that are told apart for one action of one request; beyond it every id counts as recorded, so that an import cannot fill the memory. */
 const MAX_EXPLICIT_IDS = 1000;

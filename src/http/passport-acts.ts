@@ -28,26 +28,22 @@ export class PassportWitness {
     return this.#statements.some(({ word }) => word.said === 'logged-out');
   }
 
-  /** The acts, when the request is over. */
+  /** The acts, when the request is over, in their order. */
   acts(closing: Closing): WitnessedAct[] {
-    return [...this.#logins(closing), ...this.#logouts(closing)];
-  }
-
-  #logins(closing: Closing): WitnessedAct[] {
-    const kept = this.#statements.filter(({ word }) => word.said === 'logged-in' && word.isKept);
-    if (kept.length > 0) return kept.map(({ actor }) => login(done(closing), actor));
+    const kept = this.#statements.flatMap((statement) => this.#keptAct(statement, closing));
+    if (kept.some(({ action }) => action === 'auth.login')) return kept;
     // A chain of strategies is one act: the last word of it counts.
     const last = this.#statements.findLast(({ word }) => isOfLogin(word));
-    return last === undefined ? [] : unkeptLogin(last, closing);
+    return last === undefined ? kept : [...kept, ...unkeptLogin(last, closing)];
   }
 
-  #logouts(closing: Closing): WitnessedAct[] {
-    return this.#statements.flatMap(({ word, actor }) => {
-      if (word.said === 'logged-out') return [logout(done(closing), actor)];
-      // The error of an earlier try is history.
-      if (word.said !== 'logout-broke' || this.hasLoggedOut) return [];
-      return [{ ...logout({ status: 'error', reason: 'internal' }, actor), meta: errorMeta(word) }];
-    });
+  /** What passport did to a session, or could not. */
+  #keptAct({ word, actor }: Statement, closing: Closing): WitnessedAct[] {
+    if (word.said === 'logged-in' && word.isKept) return [login(done(closing), actor)];
+    if (word.said === 'logged-out') return [logout(done(closing), actor)];
+    // The error of an earlier try is history.
+    if (word.said !== 'logout-broke' || this.hasLoggedOut) return [];
+    return [{ ...logout({ status: 'error', reason: 'internal' }, actor), meta: errorMeta(word) }];
   }
 }
 
