@@ -1,6 +1,6 @@
 /** A plugin for better-auth that tells a room what its endpoints really did. It does not import better-auth, and changes nothing it does. */
 import type { RequestHandler } from 'express';
-import { emailDomain } from '../audit/redaction.js';
+import { emailDomain } from '../audit/email.js';
 import { OptionsError } from '../errors.js';
 import type { Actor } from '../event.js';
 import { nameActor } from './actor.js';

@@ -186,17 +186,10 @@ export class HttpContext implements RequestContext, Watcher {
 
   /** Whom a word is about, by the app's resolver, else by the user that passport was given. */
   #actorOf(word: PassportWord): Actor | null {
-    switch (word.said) {
-      case 'proved':
-        return nameActor(word.user);
-      case 'logged-in':
-        return nameActor(word.user, this.req, this.#options.actor);
-      case 'logged-out':
-      case 'logout-broke':
-        return this.presence.before() ?? nameActor(word.user);
-      default:
-        return null;
-    }
+    if (!('user' in word)) return null;
+    if (word.said === 'logged-in') return nameActor(word.user, this.req, this.#options.actor);
+    // A user who is only proved is not in its place yet, so the resolver would see another.
+    return word.said === 'proved' ? nameActor(word.user) : (this.presence.before() ?? nameActor(word.user));
   }
 
   #readRequestId(): string {

@@ -102,7 +102,7 @@ function follow({ original, self, args, callbackAt }: Call, ended: (error: unkno
   if (typeof callback === 'function') {
     args[callbackAt] = function done(this: unknown, ...given: unknown[]): unknown {
       end(given[0]);
-      return Reflect.apply(callback, this, given);
+      return Reflect.apply(callback, this, given) as unknown;
     };
   }
   try {

@@ -87,7 +87,7 @@ function interposed(strategy: object, hear: (say: Say) => void): object {
     if (typeof action !== 'function') continue;
     own[name] = function heard(...args: unknown[]): unknown {
       attempt(() => hear(say(args)));
-      return Reflect.apply(action, strategy, args);
+      return Reflect.apply(action, strategy, args) as unknown;
     };
   }
   return own;
