@@ -6,7 +6,6 @@ import cookieSession from 'cookie-session';
 import type { Express, NextFunction, Request, RequestHandler, Response } from 'express';
 // @ts-expect-error -- has no types
 import expressSession from 'express-session';
-// @ts-expect-error -- has no types
 import passport07 from 'passport';
 // @ts-expect-error -- has no types
 import LocalStrategy from 'passport-local';
