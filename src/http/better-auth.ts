@@ -19,10 +19,10 @@ export interface BetterAuthPlugin {
 }
 
 /** Called by better-auth when a row was written. */
-export type RowHook = (row: object, context: object | null) => Promise<void>;
+type RowHook = (row: object, context: object | null) => Promise<void>;
 
 /** Listeners of one model. */
-export interface ModelHooks {
+interface ModelHooks {
   /** Of new rows. */
   create?: { after: RowHook };
   /** Of rows that are gone. */
@@ -30,7 +30,7 @@ export interface ModelHooks {
 }
 
 /** Called by better-auth after an endpoint; gives nothing back. */
-export type AfterHook = ((context: object) => Promise<object>) & { options: object };
+type AfterHook = ((context: object) => Promise<object>) & { options: object };
 
 /** What rows one endpoint wrote. */
 interface Written {
