@@ -140,7 +140,7 @@ export class HttpContext implements RequestContext, Watcher {
   }
 
   hasSomebodyLeft(): boolean {
-    return this.said.status === 'success' || this.presence.went() || this.#passport?.hasLoggedOut === true;
+    return this.said.status === 'success' || this.presence.went();
   }
 
   passportSaid(word: PassportWord): void {

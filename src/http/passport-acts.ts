@@ -23,11 +23,6 @@ export class PassportWitness {
     this.#statements.push({ word, actor });
   }
 
-  /** Whether somebody was logged out. */
-  get hasLoggedOut(): boolean {
-    return this.#statements.some(({ word }) => word.said === 'logged-out');
-  }
-
   /** The acts, when the request is over, in their order. */
   acts(closing: Closing): WitnessedAct[] {
     const kept = this.#statements.flatMap((statement) => this.#keptAct(statement, closing));
@@ -42,7 +37,8 @@ export class PassportWitness {
     if (word.said === 'logged-in' && word.isKept) return [login(done(closing), actor)];
     if (word.said === 'logged-out') return [logout(done(closing), actor)];
     // The error of an earlier try is history.
-    if (word.said !== 'logout-broke' || this.hasLoggedOut) return [];
+    const isRetried = this.#statements.some(({ word: other }) => other.said === 'logged-out');
+    if (word.said !== 'logout-broke' || isRetried) return [];
     return [{ ...logout({ status: 'error', reason: 'internal' }, actor), meta: errorMeta(word) }];
   }
 }

@@ -1,8 +1,10 @@
 /** Real better-auth on its MongoDB adapter, behind a real room: what of it is recorded. */
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { betterAuth } from 'better-auth';
 import { mongodbAdapter } from 'better-auth/adapters/mongodb';
+import { createAuthEndpoint } from 'better-auth/api';
 import { fromNodeHeaders, toNodeHandler } from 'better-auth/node';
 import { admin, magicLink, twoFactor } from 'better-auth/plugins';
 import { expect } from 'chai';
@@ -216,6 +218,31 @@ describe('better-auth', function suite() {
     const { body } = await post(agent, '/sign-in/social', { provider: 'github', callbackURL: '/' });
     expect(body.url).to.match(/^https:\/\/github\.com/);
     expect(await lines()).to.deep.equal([]);
+  });
+
+  it('a sign-in that throws a redirect is neither', async () => {
+    const elsewhere = createAuthEndpoint('/sign-in/elsewhere', { method: 'POST' }, (ctx) => {
+      throw ctx.redirect('https://elsewhere.example');
+    });
+    const agent = request(serve(createAuth({ plugins: [{ id: 'elsewhere', endpoints: { elsewhere } }] })));
+    expect((await post(agent, '/sign-in/elsewhere')).status).to.equal(302);
+    expect(await lines()).to.deep.equal([]);
+  });
+
+  it('what is done after the answer is recorded all the same', async () => {
+    const auth = createAuth();
+    const app = express();
+    let later: Promise<unknown> = Promise.resolve();
+    app.use(room, express.json());
+    app.post('/later', (req, res) => {
+      res.end();
+      later = once(res, 'close').then(() => auth.api.signUpEmail({ body: req.body as typeof ALICE }));
+    });
+    await request(app).post('/later').send(ALICE);
+    await later;
+    const [registered, loggedIn] = await events();
+    expect([registered?.action, loggedIn?.action]).to.deep.equal(['auth.register', 'auth.login']);
+    expect(loggedIn?.http).to.deep.equal({ method: 'POST', route: '/later', status: 200 });
   });
 
   it('reset requests say nothing of who exists', async () => {

@@ -1,13 +1,15 @@
 /** Logins and logouts by real passport, over real HTTP, on both majors of Express. */
 import { expect } from 'chai';
-import type { Express, Request, Response } from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
 import request from 'supertest';
 import type { AuditDraft } from '../../src/event.js';
+import { OptionsError, strongroom } from '../../src/index.js';
 import { answerError, closeAll, createRoom, EXPRESSES, listen, type RoomOptions, type TestRoom } from './app.js';
 import {
   createCookieSessions,
   createOAuth2,
   createPassport,
+  createSessions,
   createTokenStrategy,
   mountPassport,
   type Passport,
@@ -221,7 +223,14 @@ for (const [passportName, base] of PASSPORTS) {
       });
 
       it('a strategy that is given as an object is heard, each request by itself', async () => {
+        const arrived: (() => void)[] = [];
         const strategy = new (createTokenStrategy(base))();
+        const { authenticate } = strategy;
+        // Both are there before either is decided, and passport puts the actions of both on the one object.
+        strategy.authenticate = function (this: object, req: Request): void {
+          arrived.push(() => authenticate.call(this, req));
+          if (arrived.length === 2) for (const decide of arrived) decide();
+        };
         app.post('/login', passport.authenticate(strategy, { session: false, failureRedirect: '/login' }));
         app.post('/login', (_req, res) => res.redirect('/'));
         await Promise.all([
@@ -260,6 +269,16 @@ for (const [passportName, base] of PASSPORTS) {
         await post('/login', GOOD);
         expect(await seen()).to.deep.equal([REFUSED, REDIRECTED_LOGIN]);
         expect(sources(room)).to.deep.equal(['passport', 'passport']);
+      });
+
+      it('a room after passport sees req.login by hand, too', async () => {
+        room = createRoom();
+        app = express();
+        mountPassport(app, express, passport);
+        app.use(room.middleware);
+        app.post('/magic', (req, res) => (req as PassportRequest).login(USERS['alice'], () => res.end()));
+        await post('/magic');
+        expect(await seen()).to.deep.equal([LOGIN]);
       });
 
       describe('session: false', () => {
@@ -304,14 +323,24 @@ for (const [passportName, base] of PASSPORTS) {
 
       it('the user is found under the property that passport was told, and by the resolver of the app', async () => {
         passport = createPassport(base);
-        room = createRoom({ passport, actor: (req) => ({ id: `u-${(req as any).account?.id}` }) });
+        room = createRoom({ passport, actor: ({ account }: any) => account && { id: `u-${account.id}` } });
         app = express();
         app.use(room.middleware);
-        const { middleware } = await import('./passport-app.js').then((module) => module.createSessions());
-        app.use(express.urlencoded({ extended: false }), middleware, passport.initialize({ userProperty: 'account' }));
+        app.use(
+          express.urlencoded({ extended: false }),
+          createSessions().middleware,
+          passport.initialize({ userProperty: 'account' }),
+        );
+        app.use(passport.session());
         app.post('/login', passport.authenticate('local'), (_req: Request, res: Response) => void res.end());
-        await post('/login', GOOD);
-        expect(await seen()).to.deep.equal(['auth.login success - u-alice u-alice']);
+        app.post('/logout', (req, res) => (req as PassportRequest).logOut(() => res.end()));
+        const agent = request.agent(app);
+        await post('/login', GOOD, agent);
+        await post('/logout', {}, agent);
+        expect(await seen()).to.deep.equal([
+          'auth.login success - u-alice u-alice',
+          'auth.logout success - u-alice u-alice',
+        ]);
       });
 
       it('a registration that logs in is two acts', async () => {
@@ -323,6 +352,60 @@ for (const [passportName, base] of PASSPORTS) {
         expect(room.recorded[0]?.draft.meta).to.deep.equal({ emailDomain: 'example.com' });
         expect(sources(room)).to.deep.equal(['route', 'passport']);
       });
+
+      it('what outcome() says of a registration is not said of its login', async () => {
+        app.post('/register', (req, res) => {
+          req.audit.outcome({ meta: { plan: 'free' } });
+          (req as PassportRequest).logIn(USERS['alice'], () => res.end());
+        });
+        await post('/register', { email: 'alice@example.com' });
+        const drafts = await room.drafts();
+        expect(drafts.map(({ meta }) => meta)).to.deep.equal([{ emailDomain: 'example.com', plan: 'free' }, {}]);
+      });
+
+      it('a login that was kept is the act, whatever another strategy proves after it', async () => {
+        const guard = passport.authenticate('token', { session: false });
+        app.post('/login', passport.authenticate('local'), guard, (_req: Request, res: Response) => void res.end());
+        await request(app).post('/login').set('authorization', 'Bearer bob').type('form').send(GOOD);
+        expect(await seen()).to.deep.equal([LOGIN]);
+      });
+
+      it('an error of a strategy that the app answers with 4xx is as the table says', async () => {
+        app.post('/login', passport.authenticate('local'));
+        // oxlint-disable-next-line max-params -- Express knows an error handler by its four parameters.
+        app.use((_error: unknown, _req: Request, res: Response, _next: unknown) => void res.status(429).end());
+        await post('/login', { ...GOOD, username: 'broken' });
+        expect(await seen()).to.deep.equal(['auth.login failure rate_limited - -']);
+      });
+
+      it('a session that cannot be restored is no login', async () => {
+        app.get('/page', (_req, res) => void res.end());
+        app.use(answerError);
+        const agent = await signedIn();
+        passport._deserializers.length = 0;
+        await agent.get('/page').expect(500);
+        expect(await seen()).to.deep.equal([]);
+      });
+
+      it('an instance is listened to once, however many rooms there are, and only by the rooms that have it', async () => {
+        const { _strategy, authenticate } = passport;
+        createRoom({ passport });
+        expect(passport).to.include({ _strategy, authenticate });
+        const stranger = createRoom();
+        const outer = express();
+        outer.use(stranger.middleware, app);
+        app.post('/login', passport.authenticate('local', { failureRedirect: '/login' }));
+        await post('/login', BAD, request(outer));
+        expect(lines(await stranger.drafts())).to.deep.equal(['auth.login failure redirected - -']);
+        expect(await seen()).to.deep.equal([REFUSED]);
+      });
+
+      for (const wrong of ['passport', {}, { authenticate: () => undefined }]) {
+        it(`is refused as an option when it is none: ${JSON.stringify(wrong)}`, () => {
+          const act = (): unknown => strongroom({ audit: { uri: 'mongodb://localhost/x', passport: wrong as object } });
+          expect(act).to.throw(OptionsError, /^audit\.passport must be the app's passport instance/);
+        });
+      }
 
       it('the session strategy and pass() are no login', async () => {
         passport.use('nobody', Object.assign(new base.Strategy(), { authenticate: passes }));
@@ -370,6 +453,18 @@ for (const [passportName, base] of PASSPORTS) {
           await post('/logout', {}, await signedIn());
           expect(await seen()).to.deep.equal(['auth.logout error internal alice alice']);
           expect(room.recorded[0]?.draft.meta).to.deep.equal({ error: 'RangeError' });
+        });
+
+        it('that worked at the second try is done', async () => {
+          app.post('/logout', (req, res) => {
+            store.isBroken = true;
+            (req as PassportRequest).logout(() => {
+              store.isBroken = false;
+              (req as PassportRequest).logout(() => res.end());
+            });
+          });
+          await post('/logout', {}, await signedIn());
+          expect(await seen()).to.deep.equal([LOGOUT]);
         });
 
         it('without its callback is broken, as passport has it', async () => {
@@ -454,6 +549,18 @@ for (const [passportName, base] of PASSPORTS) {
           await travel(agent, agent.post('/login'), (back) => (back.search = '?error=access_denied'));
           await travel(agent, agent.post('/login'), (back) => back.searchParams.set('state', 'another'));
           expect(await seen()).to.deep.equal([REFUSED, REFUSED.replace('invalid_credentials', 'forbidden')]);
+        });
+
+        it('that fails while somebody is signed in is that, and no denied access too', async () => {
+          app.get('/sso', (req: Request, _res: Response, next: NextFunction) => {
+            req.audit.outcome({ reason: 'no_ticket' });
+            next();
+          });
+          app.get('/sso', passport.authenticate('oauth2'));
+          const agent = await signedIn();
+          await agent.get('/auth/callback?code=1&state=another').expect(302);
+          await agent.get('/sso?code=1&state=another').expect(403);
+          expect(await seen()).to.deep.equal(['auth.login failure forbidden - -', 'auth.login failure no_ticket - -']);
         });
 
         it('is broken when the provider refuses the code', async () => {
