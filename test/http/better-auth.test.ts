@@ -1,7 +1,9 @@
 /** Real better-auth on its MongoDB adapter, behind a real room: what of it is recorded. */
+import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { betterAuth } from 'better-auth';
 import { mongodbAdapter } from 'better-auth/adapters/mongodb';
 import { createAuthEndpoint } from 'better-auth/api';
@@ -15,6 +17,7 @@ import request from 'supertest';
 import { type AuditEvent, betterAuthPlugin, OptionsError, strongroom, type Strongroom } from '../../src/index.js';
 import { startMongod } from '../mongod.js';
 
+const run = promisify(execFile);
 const PASSWORD = 'correct horse battery';
 const ALICE = { name: 'Alice', email: 'alice@example.com', password: PASSWORD };
 /** Tokens and users of sessions, users of accounts, identifiers of verifications, addresses of users. */
@@ -270,6 +273,11 @@ describe('better-auth', function suite() {
       'user.delete success - alice bob',
     ]);
     expect((await events()).at(-1)?.actorRole).to.equal('ADMIN');
+  });
+
+  it('is shown by an example that runs', async () => {
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', 'examples/better-auth/index.ts']);
+    expect(stdout).to.include('auth.register failure conflict');
   });
 
   it('the API called in a handler belongs to its request, and outside one to none', async () => {
