@@ -25,6 +25,8 @@ export type { StorageOptions } from './mongo/options.js';
 export type { RoleChangeOptions } from './mongo/role-changes.js';
 export type { AuditTrail } from './mongo/trail.js';
 
+export { betterAuthPlugin } from './http/better-auth.js';
+export type { BetterAuthPlugin } from './http/better-auth.js';
 export type { CaptureRule } from './http/rules.js';
 export type { CaptureOptions } from './http/options.js';
 export type { RequestAudit } from './http/request-audit.js';

@@ -14,6 +14,7 @@ import { assertOptions, OptionsError, SecretError, StateError } from './errors.j
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
+import { INTEGRATION } from './http/witnessed.js';
 import { openConnection, useConnection } from './mongo/connection.js';
 import { createRoleChanges, type RoleChangeOptions, type RoleChanges } from './mongo/role-changes.js';
 import { compileModel } from './mongo/schema.js';
@@ -137,13 +138,14 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
   }
 
-  return assemble(http.middleware, {
+  const room = assemble(http.middleware, {
     secrets,
     audit: trail,
     hooks: { on: hooks.on, filter: hooks.filter },
     roleChanges: roles.plugin,
     ...createLifecycle({ options, environment, secrets, recorder, http, roles, store: storage.store }),
   });
+  return Object.defineProperty(room, INTEGRATION, { value: http.witness });
 }
 
 /** Where events go, and the model to read them by. */

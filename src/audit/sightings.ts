@@ -2,7 +2,7 @@
 import type { AuditDraft, AuditSource } from '../event.js';
 
 /** What can see an act besides the app itself. */
-export type Witness = Extract<AuditSource, 'mongoose' | 'passport' | 'route'>;
+export type Witness = Extract<AuditSource, 'mongoose' | 'passport' | 'integration' | 'route'>;
 
 /** One act as one witness saw it. It waits for the end of its request. */
 export interface Sighting {
@@ -26,7 +26,7 @@ export interface Sightings {
 }
 
 /** Who is believed when two saw the same act. */
-const TRUST: Readonly<Record<Witness, number>> = { mongoose: 3, passport: 2, route: 1 };
+const TRUST: Readonly<Record<Witness, number>> = { mongoose: 4, passport: 3, integration: 2, route: 1 };
 
 /** Ids that are told apart for one action of one request; beyond it every id counts as recorded, so that an import cannot fill the memory. */
 const MAX_EXPLICIT_IDS = 1000;

@@ -36,6 +36,12 @@ function readUser(value: unknown): Seen['actor'] | null {
   return null;
 }
 
+/** Names the actor of a user object that was just put in its place: as the app's resolver has it, else by the object. Never throws. */
+export function nameActor(user: unknown, req?: Request, resolver?: ActorResolver): Seen['actor'] | null {
+  const resolved = resolver === undefined || req === undefined ? null : readActor(attempt(() => resolver(req)));
+  return resolved ?? readUser(user);
+}
+
 /** Looks for the actor where apps keep theirs, in the order of the documentation. Never throws. */
 export function findActor(req: Request, resolver: ActorResolver | undefined): Seen | null {
   if (resolver !== undefined) {

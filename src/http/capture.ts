@@ -1,13 +1,15 @@
 /** Notices how each request ends and hands over what is to be recorded of it. It decides when; rules and testimony decide what. */
 import type { AuditDraft } from '../event.js';
 import { className, type RecordDraft } from '../audit/recording.js';
+import type { Sighting } from '../audit/sightings.js';
 import { warnOnce } from '../errors.js';
 import { attempt } from './attempt.js';
 import type { HttpContext } from './context.js';
 import { type Deadlines, createDeadlines } from './deadlines.js';
 import type { FindMatches, Match } from './match.js';
 import type { Ending } from './outcome.js';
-import { testify } from './testimony.js';
+import { type ClosedRequest, testify } from './testimony.js';
+import type { WitnessedAct } from './witnessed.js';
 
 /** What capturing works with. */
 export interface CaptureParts {
@@ -98,8 +100,8 @@ export class Capture {
   #aborted(context: HttpContext): void {
     context.abort(new Date());
     // A handler that has sent its whole answer has nothing left to complete.
-    if (context.res.writableEnded || this.#held.isStopped || !this.#mayBeRecorded(context))
-      this.#conclude(context, 'aborted');
+    const mayBeCompleted = context.mayLogIn || this.#mayBeRecorded(context);
+    if (context.res.writableEnded || this.#held.isStopped || !mayBeCompleted) this.#conclude(context, 'aborted');
     else this.#held.add(context);
   }
 
@@ -122,10 +124,12 @@ export class Capture {
       // A throw in a listener or a timer would end the process.
       warnOnce('CAPTURE_FAILED', `a request could not be recorded by itself: ${className(error)}`);
     }
+    context.isConcluded = true;
     const sightings = context.sightings.settle();
     if (context.isSkipped) return;
-    for (const { source, draft } of sightings) {
+    for (const { source, draft } of sightings.toSorted(routeFirst)) {
       if (source === 'route' && this.#isRefuted(draft, context)) continue;
+      warnOfNobody(draft, context);
       // Its rejection is told by the recorder; here nobody waits.
       void this.#parts.record(draft, { source, request: context });
     }
@@ -137,13 +141,15 @@ export class Capture {
   }
 
   #addTestimony(context: HttpContext, ending: Ending): void {
-    const match = this.#pick(context, ending);
-    if (match === undefined || isNoRoute(context, ending)) return;
-    const { req, res, presence, said, hasSpokenAfterAbort: wasSaidAfterAbort } = context;
-    const at = context.abortedAt ?? new Date();
-    const draft = testify({ req, res, presence, said, wasSaidAfterAbort, ending, at }, match);
-    context.sightings.add({ source: 'route', draft });
-    warnOfNobody(draft, context);
+    const match = isNoRoute(context, ending) ? undefined : this.#pick(context, ending);
+    const { req, res, presence, said, finalStatus: statusCode, hasSpokenAfterAbort: wasSaidAfterAbort } = context;
+    const closed = { req, res, presence, said, wasSaidAfterAbort, ending, at: context.abortedAt ?? new Date() };
+    const acts = context.acts({ isLogin: match?.rule.action === 'auth.login', ending, statusCode });
+    for (const act of acts) {
+      if (act.verdict !== null) context.sightings.add({ source: act.source, draft: testifyFor(act, closed, match) });
+    }
+    if (match === undefined || acts.some((act) => knowsBetter(act, match))) return;
+    context.sightings.add({ source: 'route', draft: testify(closed, match) });
   }
 
   /** The first rule whose `when` agrees. `access.denied` is for what no rule before it matches by path and method. */
@@ -166,6 +172,25 @@ function hasLostSocket({ req }: HttpContext): boolean {
 /** A 404 of the router itself: nothing was there that could have been tried. */
 function isNoRoute({ finalStatus, isRouted, hasSpoken }: HttpContext, ending: Ending): boolean {
   return ending === 'answered' && finalStatus === 404 && !isRouted && !hasSpoken;
+}
+
+/** What others saw, in the words of the rule where it speaks of the same act. */
+function testifyFor(act: WitnessedAct, closed: ClosedRequest, match: Match | undefined): AuditDraft {
+  if (match !== undefined && match.rule.action === act.action) return testify(closed, match, act);
+  const rule = { method: '*', path: /^/, action: act.action, target: 'user' };
+  // What `outcome()` says is about the act of the rule; without one, about what there is.
+  const isAnothers = match !== undefined && match.rule.action !== 'access.denied';
+  return testify(isAnothers ? { ...closed, said: {}, wasSaidAfterAbort: false } : closed, { rule, id: null }, act);
+}
+
+/** Whether a witness saw what the rule only infers. A refused login is that, and no denied access too. */
+function knowsBetter({ action, verdict }: WitnessedAct, { rule }: Match): boolean {
+  return action === rule.action || (rule.action === 'access.denied' && verdict?.status === 'failure');
+}
+
+/** What only the rule saw led to the rest: a registration comes before the login that it brought. */
+function routeFirst(one: Sighting, other: Sighting): number {
+  return Number(other.source === 'route') - Number(one.source === 'route');
 }
 
 function warnOfNobody(draft: AuditDraft, context: HttpContext): void {

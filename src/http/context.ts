@@ -6,12 +6,15 @@ import type { RequestContext, Scope } from '../audit/context.js';
 import { readId } from '../audit/identity.js';
 import { createSightings, type Sightings } from '../audit/sightings.js';
 import type { Actor, AuditHttp } from '../event.js';
-import type { ActorResolver } from './actor.js';
+import { type ActorResolver, nameActor } from './actor.js';
 import { attempt, readMember } from './attempt.js';
 import { type Observed, observe, type Watcher } from './observed.js';
+import { PassportWitness } from './passport-acts.js';
+import type { PassportWord } from './passport-request.js';
 import { Presence } from './presence.js';
 import { type RedactText, routePattern } from './route.js';
 import { type Outcome, readOutcome, type Said } from './said.js';
+import type { Closing, ReadActs, WitnessedAct } from './witnessed.js';
 
 /** How an app tells what a request belongs to. */
 export interface ContextOptions {
@@ -21,6 +24,8 @@ export interface ContextOptions {
   readonly requestId: ((req: Request) => string | undefined) | undefined;
   /** The tenant. */
   readonly tenant: ((req: Request) => string | null) | undefined;
+  /** The app's passport instance: what its strategies say is heard. */
+  readonly passport: object | undefined;
   /** Redacts the texts of a route. */
   readonly redact: RedactText;
 }
@@ -55,6 +60,8 @@ export class HttpContext implements RequestContext, Watcher {
   abortedAt: Date | null = null;
   /** Status of the finished response. */
   finalStatus: number | null = null;
+  /** Whether what is to be recorded of it was handed over. */
+  isConcluded = false;
 
   readonly #observed: Observed;
   readonly #options: ContextOptions;
@@ -63,6 +70,8 @@ export class HttpContext implements RequestContext, Watcher {
   readonly #userAgent: string | undefined;
   readonly #sentId: string | string[] | undefined;
   #requestId: string | undefined;
+  #passport: PassportWitness | null = null;
+  #integrations: ReadActs[] | null = null;
 
   constructor(req: Request, res: Response, options: ContextOptions) {
     this.req = req;
@@ -138,6 +147,30 @@ export class HttpContext implements RequestContext, Watcher {
     return this.said.status === 'success' || this.presence.went();
   }
 
+  passportSaid(word: PassportWord): void {
+    if ('passport' in word && word.passport !== this.#options.passport) return;
+    this.#passport ??= new PassportWitness();
+    this.#passport.hear(word, this.#actorOf(word));
+  }
+
+  /** Whether somebody may still be logged in or out here, although no rule says so. */
+  get mayLogIn(): boolean {
+    return this.#observed._sessionManager !== undefined || this.#integrations !== null;
+  }
+
+  /** Takes what an integration will have seen by the end. */
+  witness(read: ReadActs): void {
+    this.#integrations ??= [];
+    this.#integrations.push(read);
+  }
+
+  /** What was seen by others than the route. */
+  acts(closing: Closing): WitnessedAct[] {
+    const acts = this.#passport?.acts(closing) ?? [];
+    for (const read of this.#integrations ?? []) acts.push(...read(closing));
+    return acts;
+  }
+
   /** Takes what the app says of the act; of what is said twice the later counts. */
   say(outcome: Outcome): void {
     const { meta, ...said } = readOutcome(outcome);
@@ -153,6 +186,14 @@ export class HttpContext implements RequestContext, Watcher {
   abort(at: Date): void {
     this.abortedAt = at;
     this.presence.aborted();
+  }
+
+  /** Whom a word is about, by the app's resolver, else by the user that passport was given. */
+  #actorOf(word: PassportWord): Actor | null {
+    if (!('user' in word)) return null;
+    if (word.said === 'logged-in') return nameActor(word.user, this.req, this.#options.actor);
+    // A user who is only proved is not in its place yet, so the resolver would see another.
+    return word.said === 'proved' ? nameActor(word.user) : (this.presence.before() ?? nameActor(word.user));
   }
 
   #readRequestId(): string {

@@ -7,10 +7,12 @@ import { Capture } from './capture.js';
 import { HttpContext } from './context.js';
 import { createHeaders, type HeadersOption } from './headers.js';
 import { compileRules } from './match.js';
+import { listenToStrategies } from './passport.js';
 import type { ResolvedCaptureOptions } from './options.js';
 import { createRequestAudit, type RequestAudit } from './request-audit.js';
 import type { RedactText } from './route.js';
 import { resolveRules } from './rules.js';
+import { draftOf, type ReadActs } from './witnessed.js';
 
 /** What the middleware works with. */
 export interface HttpLayerParts {
@@ -38,6 +40,8 @@ export interface HttpLayer {
   readonly middleware: RequestHandler;
   /** Resolves when what responses that were sent have to record was handed over; for a socket that takes nothing it waits a second. */
   settle(): Promise<void>;
+  /** Takes what an integration sees in the request that runs now; outside one it is recorded at once. */
+  witness(read: ReadActs): void;
   /** As `settle`; also hands over what is held after an abort, and stops the timers. */
   close(): Promise<void>;
 }
@@ -58,6 +62,7 @@ export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
     abandonAfterMs: audit.abandonAfterMs,
     holdMs: parts.holdMs ?? DEFAULT_HOLD_MS,
   });
+  if (audit.passport !== undefined) listenToStrategies(audit.passport);
   const options = { ...audit, redact: parts.redact ?? ((text: string) => text) };
   const bound = createBindings(parts);
 
@@ -77,7 +82,25 @@ export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
     else headers(req, res, (error?: unknown) => (error === undefined ? enter(req, res, next) : next(error)));
   }
 
-  return { middleware: strongroomMiddleware, settle: () => capture.settle(), close: () => capture.close() };
+  return {
+    middleware: strongroomMiddleware,
+    settle: () => capture.settle(),
+    witness: createWitness(parts),
+    close: () => capture.close(),
+  };
+}
+
+function createWitness({ scopes, record }: HttpLayerParts): HttpLayer['witness'] {
+  return function witness(read) {
+    const request = scopes.getStore()?.request ?? null;
+    if (request instanceof HttpContext && !request.isConcluded) {
+      request.witness(read);
+      return;
+    }
+    for (const act of read({ isLogin: false, ending: 'answered', statusCode: null })) {
+      if (act.verdict !== null) void record(draftOf(act, act.verdict), { source: act.source, request });
+    }
+  };
 }
 
 /** `req.secrets` and `req.audit` of one room. */

@@ -1,6 +1,7 @@
-/** Notices what the app assigns to a request: its user, its route, its path parameters. It knows no rule and decides nothing. */
+/** Notices what the app assigns to a request: its user, its route, its path parameters, passport. It knows no rule and decides nothing. */
 import type { Request } from 'express';
 import { attempt } from './attempt.js';
+import { createPassportListener, type PassportWord } from './passport-request.js';
 
 /** One room's side of a request: told of assignments, asked by rules. MUST NOT throw. */
 export interface Watcher {
@@ -8,6 +9,8 @@ export interface Watcher {
   assigned(): void;
   /** `req.route` was assigned. Express does so twice for each route: before its parameters are known, and when its handlers begin. */
   routed(): void;
+  /** Passport did or said something. */
+  passportSaid(word: PassportWord): void;
   /** Whether an actor is known, now or before the act. */
   isSomebodyKnown(): boolean;
   /** Whether the actor who was there before the act is gone, or the app said so. */
@@ -40,6 +43,8 @@ export class Observed {
   route: unknown;
   /** As `user`. */
   params: unknown;
+  /** As `user`; passport assigns it whenever it handles the request, right after its methods. */
+  _sessionManager: unknown;
   /** The last route taken. */
   taken: TakenRoute | null = null;
   /** Every path parameter so far, those of outer routers included. */
@@ -60,11 +65,18 @@ export function observe(req: Request): Observed {
   const observed = new Observed();
   ANCHOR.value = observed;
   observed.params = req.params;
-  if ('user' in req || 'auth' in req || 'route' in req) observeCarefully(req, observed);
+  if ('user' in req || 'auth' in req || 'route' in req || '_sessionManager' in req) observeCarefully(req, observed);
   else observeQuickly(req);
   ANCHOR.value = undefined;
   return observed;
 }
+
+/** Passes a word of passport to the rooms that handle the request. */
+export function tellPassportWord(req: object, word: PassportWord): void {
+  for (const watcher of observedOf(req)?.watchers ?? []) watcher.passportSaid(word);
+}
+
+const listenToPassport = createPassportListener(tellPassportWord);
 
 interface Observable {
   [OBSERVED]: Observed;
@@ -124,7 +136,26 @@ const PARAMS: PropertyDescriptor & ThisType<Observable> = {
   },
 };
 
-const ACCESSORS = { user: userAccessor('user'), auth: userAccessor('auth'), route: ROUTE, params: PARAMS };
+const PASSPORT: PropertyDescriptor & ThisType<Observable> = {
+  configurable: true,
+  enumerable: false,
+  get() {
+    return this[OBSERVED]._sessionManager;
+  },
+  set(value: unknown) {
+    this[OBSERVED]._sessionManager = value;
+    if (isHidden(this, '_sessionManager')) Object.defineProperty(this, '_sessionManager', { enumerable: true });
+    listenToPassport(this);
+  },
+};
+
+const ACCESSORS = {
+  user: userAccessor('user'),
+  auth: userAccessor('auth'),
+  route: ROUTE,
+  params: PARAMS,
+  _sessionManager: PASSPORT,
+};
 
 const PROPERTIES = { [OBSERVED]: ANCHOR, ...ACCESSORS };
 
@@ -148,6 +179,7 @@ function observeCarefully(req: Request, observed: Observed): void {
     if (own?.value !== undefined) observed[name] = own.value;
   }
   if (req.route !== undefined) takeRoute(observed, req as unknown as Observable);
+  if (observed._sessionManager !== undefined) listenToPassport(req);
 }
 
 function takeRoute(observed: Observed, req: Observable): void {

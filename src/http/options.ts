@@ -2,6 +2,7 @@
 import type { Request } from 'express';
 import { type Duration, type Shape, durationBetween, isFunction, optional, readDuration } from '../settings.js';
 import type { ActorResolver } from './actor.js';
+import { isPassport } from './passport.js';
 import { type CaptureRules, isRulesOption } from './rules.js';
 
 /** How requests are recorded by themselves. */
@@ -20,6 +21,11 @@ export interface CaptureOptions {
   requestId?: ((req: Request) => string | undefined) | undefined;
   /** How long a handler may take to begin its answer until the request is recorded as error / no_response; at least 1 ms. @defaultValue `'5m'` */
   abandonAfter?: Duration | undefined;
+  /**
+   * The app's passport instance: the outcome of its `authenticate` is recorded, whatever the response shows. `req.logIn` and `req.logOut` are seen without it.
+   * @defaultValue none
+   */
+  passport?: object | undefined;
 }
 
 /** The options with their defaults; rules are resolved where they are compiled. */
@@ -29,6 +35,7 @@ export interface ResolvedCaptureOptions {
   readonly actor: CaptureOptions['actor'];
   readonly requestId: CaptureOptions['requestId'];
   readonly abandonAfterMs: number;
+  readonly passport: CaptureOptions['passport'];
 }
 
 const DEFAULT_ABANDON_AFTER_MS = 300_000;
@@ -40,10 +47,12 @@ export const captureShape: Shape<CaptureOptions> = {
   actor: optional(isFunction),
   requestId: optional(isFunction),
   abandonAfter: optional(durationBetween(1)),
+  passport: optional(isPassport),
 };
 
 /** Fills the defaults of checked options. */
 export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureOptions {
-  const { tenant, rules, actor, requestId, abandonAfter } = options;
-  return { tenant, rules, actor, requestId, abandonAfterMs: readDuration(abandonAfter) ?? DEFAULT_ABANDON_AFTER_MS };
+  const { tenant, rules, actor, requestId, abandonAfter, passport } = options;
+  const abandonAfterMs = readDuration(abandonAfter) ?? DEFAULT_ABANDON_AFTER_MS;
+  return { tenant, rules, actor, requestId, abandonAfterMs, passport };
 }

@@ -48,7 +48,8 @@ export function judge(evidence: Evidence): Verdict {
   return { status: 'success', reason: null };
 }
 
-function reasonOf(statusCode: number, action: string): string {
+/** The reason of a refusal, by its status. */
+export function reasonOf(statusCode: number, action: string): string {
   if (statusCode === 401 && action === 'auth.login') return 'invalid_credentials';
   return REASONS[statusCode] ?? 'rejected';
 }

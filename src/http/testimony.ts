@@ -8,6 +8,7 @@ import type { Match } from './match.js';
 import { type Ending, judge, type Verdict } from './outcome.js';
 import type { Presence } from './presence.js';
 import { readDescription, type Said } from './said.js';
+import type { WitnessedAct } from './witnessed.js';
 
 /** A request that is over, as a rule sees it. */
 export interface ClosedRequest {
@@ -27,12 +28,12 @@ export interface ClosedRequest {
   readonly at: Date;
 }
 
-/** Writes the draft of a request that a rule matched. */
-export function testify(closed: ClosedRequest, { rule, id }: Match): AuditDraft {
+/** Writes the draft of a request that a rule matched; what another witness saw of the act is believed before the response. */
+export function testify(closed: ClosedRequest, { rule, id }: Match, seen?: WitnessedAct): AuditDraft {
   const described = readDescription(attempt(() => rule.describe?.(closed.req, closed.res)));
   const action = described.action ?? rule.action;
-  const act: Act = { closed, action, id };
-  const judged = judgeAct(act);
+  const act: Act = { closed, action, id, seen };
+  const judged = seen?.verdict ?? judgeAct(act);
   const verdict = overrule(overrule(judged, described), closed.said);
   const who = actorOf(act, verdict);
   const corrected = closed.ending === 'aborted' && verdict.status !== 'error';
@@ -46,8 +47,9 @@ export function testify(closed: ClosedRequest, { rule, id }: Match): AuditDraft 
     status: verdict.status,
     reason: verdict.reason,
     ...roleOf(who, described),
-    targetId: closed.said.targetId ?? described.targetId ?? targetIdOf(act, who),
+    targetId: closed.said.targetId ?? described.targetId ?? seen?.targetId ?? targetIdOf(act, who),
     meta: metaOf(act, {
+      ...seen?.meta,
       ...described.meta,
       ...closed.said.meta,
       ...(corrected && isPassage(action) ? { aborted: true } : {}),
@@ -61,6 +63,7 @@ interface Act {
   readonly action: string;
   /** The path's `:id`. */
   readonly id: string | null;
+  readonly seen: WitnessedAct | undefined;
 }
 
 /** Login and logout: somebody passes the door. */
@@ -100,9 +103,9 @@ function overrule(verdict: Verdict, said: Pick<AuditDraft, 'status' | 'reason'>)
   return { status, reason: said.reason === undefined ? kept : said.reason };
 }
 
-function actorOf({ action, closed }: Act, { status }: Verdict): Actor | null {
+function actorOf({ action, closed, seen }: Act, { status }: Verdict): Actor | null {
   const { presence, said } = closed;
-  const proved = status === 'success' ? said.actor : undefined;
+  const proved = (status === 'success' ? said.actor : undefined) ?? seen?.actor;
   if (action === 'auth.login' || action === 'auth.register') {
     return status === 'success' ? (proved ?? presence.came()) : null;
   }

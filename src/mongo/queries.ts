@@ -18,6 +18,8 @@ const OPTIONS = {
   readConcern: { level: 'majority' },
   readPreference: 'primary',
   maxTimeMS: QUERY_TIMEOUT_MS,
+  // The driver's default is `{}`, whose inherited `constructor` it takes for "leave this array raw".
+  fieldsAsRaw: Object.create(null) as Record<string, boolean>,
 } as const;
 
 /** Where to read. */

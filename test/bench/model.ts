@@ -32,5 +32,6 @@ export function compileModel(trail: Trail, collection: string, writeConcern?: ty
   // The collection and its indexes are there already.
   const options = { collection, versionKey: false, autoIndex: false, autoCreate: false } as const;
   const schema = new Schema(paths, writeConcern === undefined ? options : { ...options, writeConcern });
-  return trail.connection.model(collection, schema) as unknown as Model<AuditEvent>;
+  const model: unknown = trail.connection.model(collection, schema);
+  return model as Model<AuditEvent>;
 }

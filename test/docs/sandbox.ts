@@ -47,9 +47,9 @@ export function closeSandbox(): void {
 /** Writes the TypeScript blocks of pages and compiles them; gives the compiler's words, nothing when all is well. */
 export async function typecheck(pages: readonly Page[]): Promise<string> {
   const files = pages.flatMap((page) => page.blocks.filter(isTypeScript).map((block) => writeBlock(page, block)));
-  const declarations = join(YOUR_OWN, 'nestjs.d.ts');
+  const declarations = ['nestjs.d.ts', 'passport.d.ts'].map((name) => join(YOUR_OWN, name));
   const project = join(FOLDER, 'tsconfig.json');
-  writeFileSync(project, JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files: [...files, declarations] }));
+  writeFileSync(project, JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files: [...files, ...declarations] }));
   const { exitCode, stdout, stderr } = await runNode([resolve('node_modules/typescript/bin/tsc'), '-p', project]);
   return exitCode === 0 ? '' : stdout + stderr || `exit code ${exitCode}`;
 }

@@ -64,6 +64,7 @@ export function createRoom({ helmet = false, holdMs, redact, ...audit }: RoomOpt
       actor: undefined,
       requestId: undefined,
       abandonAfterMs: 300_000,
+      passport: undefined,
       enabled: true,
       ...audit,
     },

@@ -42,6 +42,14 @@ describe('mongo/store', () => {
     expect([...back].sort((a, b) => (a._id < b._id ? -1 : 1))).to.deep.equal(batch);
   });
 
+  it('gives back what stands under names that every object inherits', async () => {
+    const store = open('inherited');
+    const [event] = numbered(0, 1);
+    event!.meta = { constructor: [{ a: 1 }], toString: [['x']] } as never;
+    await store.insert([event!]);
+    expect(await store.find({ equals: {}, limit: 1 })).to.deep.equal([event]);
+  });
+
   it('says where a number is taken, and stores what stands before it', async () => {
     const store = open('taken');
     await store.insert(numbered(2, 1));

@@ -5,6 +5,7 @@ import mongoose from 'mongoose';
 import {
   StrongroomError,
   appendOnly,
+  betterAuthPlugin,
   createSecretManager,
   dotenvProvider,
   envProvider,
@@ -61,6 +62,7 @@ const options: StrongroomOptions = {
     uri: process.env['AUDIT_URI'],
     rules: (defaults) => [refund, ...defaults],
     actions: ['order.refund'],
+    passport: process.env['PASSPORT'] === undefined ? undefined : { authenticate: () => undefined },
     actor: (req) => (req.ip === undefined ? null : { id: req.ip, role: process.env['ROLE'] }),
     redact: { keys: ['iban', /^x-/], values: [/\d{16}/] },
   },
@@ -70,6 +72,7 @@ const options: StrongroomOptions = {
 const room = strongroom(options);
 export const other = strongroom({ audit: { connection: mongoose.createConnection('mongodb://localhost/app') } });
 export const silent = strongroom({ audit: false, environment: undefined, helmet: undefined });
+export const plugin: { id: string } = betterAuthPlugin(room);
 // @ts-expect-error where the trail is stored has no default
 strongroom({});
 
