@@ -131,8 +131,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     audit: { ...resolveCaptureOptions(audit), enabled: options.audit !== false },
     redact: (text) => redactor.text(text),
   });
-  const settleActs = (): Promise<unknown> => Promise.all([http.settle(), roles.settle(recording.timeoutMs)]);
-  const trail = createTrail({ ...storage, recorder, scopes, settleActs });
+  const settleActs = () => Promise.all([http.settle(), roles.settle(recording.timeoutMs)]);
 
   function recordSecretAct(action: string, name: string | undefined): void {
     void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
@@ -140,7 +139,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
 
   const room = assemble(http.middleware, {
     secrets,
-    audit: trail,
+    audit: createTrail({ ...storage, recorder, scopes, settleActs }),
     hooks: { on: hooks.on, filter: hooks.filter },
     roleChanges: roles.plugin,
     ...createLifecycle({ options, environment, secrets, recorder, http, roles, store: storage.store }),

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { MongoMemoryServer } from 'mongodb-memory-server';
 import mongoose, { type Connection } from 'mongoose';
-import type { AuditStore } from '../../src/audit/store.js';
+import type { AuditStore, UnnumberedEvent } from '../../src/audit/store.js';
 import { useConnection } from '../../src/mongo/connection.js';
 import { countPipeline, groupPipeline, hintFor, matchPage, NEWEST_FIRST } from '../../src/mongo/reads.js';
 import { createMongoStore } from '../../src/mongo/store.js';
@@ -45,7 +45,7 @@ describe('mongo/store', () => {
   it('gives back what stands under names that every object inherits', async () => {
     const store = open('inherited');
     const [event] = numbered(0, 1);
-    event!.meta = { constructor: [{ a: 1 }], toString: [['x']] } as never;
+    event!.meta = JSON.parse('{"constructor":[{"a":1}],"toString":[["x"]]}') as UnnumberedEvent['meta'];
     await store.insert([event!]);
     expect(await store.find({ equals: {}, limit: 1 })).to.deep.equal([event]);
   });
