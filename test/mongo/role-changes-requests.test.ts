@@ -283,7 +283,7 @@ describe('roleChanges() in jobs', function suite() {
     await server.stop();
   });
 
-  it('are told in the name of the innermost runAs, across awaits and timers, else of the system', async () => {
+  it('are told in the name of the innermost runAs, across awaits, timers and queues, else of the system', async () => {
     const { runAs } = world.room.audit;
     let turn = 0;
     const change = (): PromiseLike<unknown> => world.User.updateOne({ name: 'ann' }, { role: `r${(turn += 1)}` });
@@ -293,6 +293,9 @@ describe('roleChanges() in jobs', function suite() {
       await runAs({ id: 'inner' }, async () => {
         await new Promise((resolve) => setTimeout(resolve, 1));
         await change();
+        for (const queue of [setImmediate, queueMicrotask, process.nextTick]) {
+          await new Promise<void>((resolve) => queue(() => void change().then(() => resolve())));
+        }
       });
       try {
         runAs({ id: 'thrower' }, () => {
@@ -312,7 +315,7 @@ describe('roleChanges() in jobs', function suite() {
     expect(told).to.deep.equal([
       [null, 'SYSTEM', 'mongoose', null],
       ['outer', 'JOB', 'mongoose', null],
-      ['inner', 'USER', 'mongoose', null],
+      ...Array<unknown>(4).fill(['inner', 'USER', 'mongoose', null]),
       ['outer', 'JOB', 'mongoose', null],
       [null, 'SYSTEM', 'mongoose', null],
     ]);
