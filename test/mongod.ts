@@ -44,6 +44,29 @@ export async function startMongod(options: { auth?: boolean; port?: number } = {
   });
 }
 
+/** A server with access control on, and the ways into it. */
+export interface GuardedMongod {
+  /** A database's URI, without credentials or for a user of that database. */
+  uri(database: string, user?: { user: string; password: string }): string;
+  /** The same for root, who may do everything. */
+  adminUri(database: string): string;
+  stop(): Promise<unknown>;
+}
+
+/** A standalone server with access control on; its only user is root. */
+export async function startMongodWithAuth(): Promise<GuardedMongod> {
+  const server = await startMongod({ auth: true });
+  const { host } = new URL(server.getUri());
+  return {
+    uri: (database, user) =>
+      user === undefined
+        ? `mongodb://${host}/${database}`
+        : `mongodb://${encodeURIComponent(user.user)}:${encodeURIComponent(user.password)}@${host}/${database}`,
+    adminUri: (database) => `mongodb://root:root@${host}/${database}?authSource=admin`,
+    stop: () => server.stop(),
+  };
+}
+
 /** A replica set, which transactions and change streams need. */
 export async function startReplicaSet(count: number = 1): Promise<MongoMemoryReplSet> {
   const { path, version } = await findMongod();
