@@ -24,7 +24,8 @@ export type ErrorName =
   | 'AUDIT_REFUSED'
   | 'QUERY_INVALID'
   | 'QUERY_TIMEOUT'
-  | 'CLOSED';
+  | 'CLOSED'
+  | 'LEDGER_ALARM';
 
 /** The codes with their status and remedy. */
 export const ERROR_CODES: Readonly<Record<ErrorName, CodeEntry>> = {
@@ -70,6 +71,10 @@ export const ERROR_CODES: Readonly<Record<ErrorName, CodeEntry>> = {
     help: 'Narrow the query by time or by an indexed member (actorId, action, target, targetId, status).',
   },
   CLOSED: { status: 503, help: 'close() was called before: create a new instance, or close later.' },
+  LEDGER_ALARM: {
+    status: 500,
+    help: 'Someone may have changed the trail behind the package: run `strongroom verify` and keep a copy of the database.',
+  },
 };
 
 /**
@@ -160,9 +165,9 @@ export class QueryError extends StrongroomError {
   }
 }
 
-/** The instance is not in a state for this call. Code CLOSED. */
+/** The instance, or the trail, is not in a state for this call. Codes CLOSED, LEDGER_ALARM. */
 export class StateError extends StrongroomError {
-  constructor(name: Extract<ErrorName, 'CLOSED'>, message: string) {
+  constructor(name: Extract<ErrorName, 'CLOSED' | 'LEDGER_ALARM'>, message: string) {
     super(name, message);
   }
 
