@@ -22,6 +22,7 @@ export type ErrorName =
   | 'AUDIT_WRITE_FAILED'
   | 'AUDIT_UNAVAILABLE'
   | 'AUDIT_REFUSED'
+  | 'AUDIT_UNENFORCED'
   | 'QUERY_INVALID'
   | 'QUERY_TIMEOUT'
   | 'CLOSED'
@@ -65,6 +66,10 @@ export const ERROR_CODES: Readonly<Record<ErrorName, CodeEntry>> = {
     help: 'MongoDB does not take events right now: check it. What was queued is stored when it returns.',
   },
   AUDIT_REFUSED: { status: 500, help: 'A filter of this app refused the event: see the audit:draft filters.' },
+  AUDIT_UNENFORCED: {
+    status: 500,
+    help: 'Connect as the user that `strongroom provision` makes, or set audit.dangerouslyAllowUnenforced.',
+  },
   QUERY_INVALID: { status: 400, help: 'Correct the query member that the message names.' },
   QUERY_TIMEOUT: {
     status: 503,
@@ -143,7 +148,7 @@ export class AppendOnlyError extends StrongroomError {
   }
 }
 
-/** An event was not recorded, or not in time. Codes AUDIT_WRITE_FAILED, AUDIT_UNAVAILABLE, AUDIT_REFUSED. */
+/** An event was not recorded, or not in time. Codes AUDIT_WRITE_FAILED, AUDIT_UNAVAILABLE, AUDIT_REFUSED; AUDIT_UNENFORCED: it could be changed afterwards. */
 export class AuditWriteError extends StrongroomError {
   constructor(name: Extract<ErrorName, `AUDIT_${string}`>, message: string) {
     super(name, message);

@@ -75,8 +75,9 @@ export interface Strongroom extends RequestHandler {
    */
   roleChanges(options?: RoleChangeOptions): (schema: Schema) => void;
   /**
-   * Fails fast: every required secret is there, the database can be reached, indexes are built where this user may.
-   * @throws SECRET_NOT_FOUND, SECRET_PROVIDER_FAILED, SECRET_TIMEOUT, AUDIT_UNAVAILABLE, CLOSED
+   * Fails fast: every required secret is there, the database can be reached, indexes are built where this user may; in
+   * production the database refuses this user every change of the trail.
+   * @throws SECRET_NOT_FOUND, SECRET_PROVIDER_FAILED, SECRET_TIMEOUT, AUDIT_UNAVAILABLE, AUDIT_UNENFORCED, CLOSED
    */
   ready(options?: WaitOptions): Promise<ReadyReport>;
   /** Stores what waits, until the deadline, then closes what was opened. What could not be stored is counted in `audit:lost`. Idempotent. */
@@ -119,7 +120,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const audit = options.audit === false ? {} : options.audit;
   const recording = resolveRecordingOptions(audit);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
-  const storage = openStorage(options.audit, { hooks, secrets });
+  const storage = openStorage(options.audit, { hooks, secrets, environment });
   const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, store: storage.store });
   const roles = watchRoles(options, recorder, scopes);
   const http = createHttpLayer({
@@ -153,18 +154,25 @@ interface Storage {
   readonly readModel: () => AuditTrail['model'];
 }
 
+interface StorageSurroundings {
+  readonly hooks: HookBus;
+  readonly secrets: SecretManager;
+  readonly environment: Environment;
+}
+
 const DEFAULT_COLLECTION = 'audit_events';
 
-function openStorage(options: AuditOptions | false, around: { hooks: HookBus; secrets: SecretManager }): Storage {
+function openStorage(options: AuditOptions | false, around: StorageSurroundings): Storage {
   if (options === false) return { store: createEmptyStore(), readModel: refuseModel };
   const { connection, uri, collection = DEFAULT_COLLECTION } = options;
+  const mustBeEnforced = around.environment === 'production' && options.dangerouslyAllowUnenforced !== true;
   const link =
     connection === undefined ? openConnection(() => readUri(uri, around.secrets)) : useConnection(connection);
   const model = compileModel(link.connection, collection, (violation) => {
     around.hooks.emit('audit:blocked', violation);
   });
   return {
-    store: createMongoStore({ link, collection, tenant: options.tenant !== undefined }),
+    store: createMongoStore({ link, collection, tenant: options.tenant !== undefined, mustBeEnforced }),
     readModel: () => model,
   };
 }

@@ -1,6 +1,6 @@
 /** The options of storage: which database, which collection. */
 import type { Connection } from 'mongoose';
-import { either, isRecord, isText, matches, objectOf, optional, type Shape } from '../settings.js';
+import { either, isBoolean, isRecord, isText, matches, objectOf, optional, type Shape } from '../settings.js';
 
 /** Where the trail is stored: exactly one of `connection` and `uri`. */
 export interface StorageOptions {
@@ -10,6 +10,11 @@ export interface StorageOptions {
   uri?: string | { secret: string } | undefined;
   /** The collection. @defaultValue `'audit_events'` */
   collection?: string | undefined;
+  /**
+   * In production `ready()` rejects with AUDIT_UNENFORCED when the database lets this user change the trail, and without `ready()` the first
+   * write warns. `true` says that this is known and wanted. @defaultValue `false`
+   */
+  dangerouslyAllowUnenforced?: boolean | undefined;
 }
 
 const isUri = matches(
@@ -35,6 +40,7 @@ export const storageShape: Shape<StorageOptions> = {
     either([isUri, objectOf<{ secret: string }>({ secret: isText })], "a mongodb:// URI or { secret: 'NAME' }"),
   ),
   collection: optional(isCollection),
+  dangerouslyAllowUnenforced: optional(isBoolean),
 };
 
 /** What single checks cannot see: exactly one way to the database. */

@@ -4,6 +4,7 @@ import type { AuditStore, InsertOutcome, StoreInspection } from '../audit/store.
 import { AuditWriteError, StrongroomError } from '../errors.js';
 import type { AuditEvent } from '../event.js';
 import { inTime } from './connection.js';
+import { assertEnforced, warnUnenforced } from './enforcement.js';
 import { ensureIndexes } from './indexes.js';
 import { readInsertError, readInsertReply } from './insert-outcome.js';
 import { readEnforcement } from './privileges.js';
@@ -19,6 +20,8 @@ const ATTEMPT_TIMEOUT_MS = 15_000;
 export interface MongoStoreOptions extends QueryParts {
   /** How long an attempt to insert waits for a reply. */
   readonly attemptTimeoutMs?: number;
+  /** In production: the server must refuse this user every change. Without it a look is refused, a write warns. */
+  readonly mustBeEnforced?: boolean;
 }
 
 /** Creates the store; it connects at its first use. */
@@ -30,15 +33,20 @@ export function createMongoStore(options: MongoStoreOptions): AuditStore {
     insert: (batch) => inserts.send(batch),
     ...createQueries(options),
     onAvailable: (listener) => link.onConnected(listener),
-    inspect: (timeoutMs) =>
-      inTime(look(options, timeoutMs), timeoutMs).catch((error: unknown) => {
-        // It was not MongoDB: the secret with the URI is missing, or the room is closed.
+    async inspect(timeoutMs) {
+      try {
+        const inspection = await inTime(look(options, timeoutMs), timeoutMs);
+        inserts.leaveEnforcement();
+        return inspection;
+      } catch (error) {
+        // It is not as it must be, or it was not MongoDB: the secret with the URI is missing, or the room is closed.
         if (error instanceof StrongroomError) throw error;
         throw new AuditWriteError(
           'AUDIT_UNAVAILABLE',
           `the trail's MongoDB cannot be reached: ${describeError(error)}`,
         );
-      }),
+      }
+    },
     close() {
       // The recorder has given up what is still in flight; a frozen server must not hold the shut-down.
       inserts.abort();
@@ -53,14 +61,21 @@ class Inserts {
   /** The attempt in flight; there is one at a time. */
   #attempt = new AbortController();
   #indexesSeen = false;
+  #enforcementSeen: boolean;
 
   constructor(options: MongoStoreOptions) {
     this.#options = options;
+    this.#enforcementSeen = options.mustBeEnforced !== true;
     this.#timeoutMs = options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS;
   }
 
   abort(): void {
     this.#attempt.abort();
+  }
+
+  /** It was looked at: no write needs to. */
+  leaveEnforcement(): void {
+    this.#enforcementSeen = true;
   }
 
   async send(batch: readonly AuditEvent[]): Promise<InsertOutcome> {
@@ -71,6 +86,7 @@ class Inserts {
     try {
       const db = await link.database(this.#timeoutMs);
       this.#ensureIndexesOnce(db);
+      this.#checkEnforcementOnce(db);
       // `insert` must be the first key. Unlike insertMany the command is sent as it is, once, and its whole reply comes back.
       const command = { insert: collection, documents: batch, ordered: true, writeConcern: { w: 'majority', j: true } };
       return readInsertReply(await db.command(command, { signal: attempt.signal }), batch.length);
@@ -90,11 +106,23 @@ class Inserts {
       this.#indexesSeen = false;
     });
   }
+
+  /** Beside the first write, which neither waits for it nor depends on it. */
+  #checkEnforcementOnce(db: Db): void {
+    if (this.#enforcementSeen) return;
+    this.#enforcementSeen = true;
+    readEnforcement(db, this.#options.collection).then(warnUnenforced, () => {
+      this.#enforcementSeen = false;
+    });
+  }
 }
 
-async function look({ link, collection, tenant }: QueryParts, timeoutMs: number): Promise<StoreInspection> {
+async function look(options: MongoStoreOptions, timeoutMs: number): Promise<StoreInspection> {
+  const { link, collection, tenant } = options;
   const db = await link.database(timeoutMs);
   await db.command({ ping: 1 });
-  const indexes = await ensureIndexes(db, collection, tenant);
-  return { indexes, enforcement: await readEnforcement(db, collection) };
+  const found = await readEnforcement(db, collection);
+  // Before anything is built: a collection that is made on the way would have no validator.
+  if (options.mustBeEnforced === true) assertEnforced(found);
+  return { indexes: await ensureIndexes(db, collection, tenant), enforcement: found.enforcement };
 }

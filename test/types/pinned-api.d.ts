@@ -121,6 +121,7 @@ export interface AuditOptions {
   maxPendingBytes?: number;                                                     // default 64 MiB of events that wait for MongoDB
   abandonAfter?: Duration;                                                      // default '5m': a request that never ends is recorded as error / no_response
   passport?: object;                                                            // the app's passport instance
+  dangerouslyAllowUnenforced?: boolean;
 }
 export interface Actor { id: string | null; role?: string; onBehalfOf?: string; tenantId?: string }
 export interface AuditDraft {                                                   // everything else is filled from the context
