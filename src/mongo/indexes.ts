@@ -20,9 +20,20 @@ export function indexKey(field?: string): Record<string, 1 | -1> {
   return field === undefined ? { at: -1, _id: -1 } : { [field]: 1, at: -1, _id: -1 };
 }
 
+/** Keys of all indexes of the trail. */
+export function trailKeys(tenant: boolean): Record<string, 1 | -1>[] {
+  return [undefined, ...indexedFields(tenant)].map(indexKey);
+}
+
+/** Keys of the ledger's indexes: the entries of a stream, of which the last matters, and those of a kind, such as all that open or close one. */
+export const LEDGER_KEYS: readonly Readonly<Record<string, 1 | -1>>[] = [
+  { stream: 1, _id: 1 },
+  { kind: 1, _id: 1 },
+];
+
 /** Looks for the indexes and builds what is missing, where this user may. Rejects when the server cannot be reached. */
 export async function ensureIndexes(db: Db, collection: string, tenant: boolean): Promise<IndexState> {
-  const wanted = [undefined, ...indexedFields(tenant)].map(indexKey);
+  const wanted = trailKeys(tenant);
   const existing = await listKeys(db, collection);
   if (existing === undefined) return 'unknown';
   const missing = wanted.filter((key) => !existing.has(JSON.stringify(key)));
@@ -49,7 +60,7 @@ async function listKeys(db: Db, collection: string): Promise<Set<string> | undef
 }
 
 /** The name that the server's own tools would give. */
-function nameOf(key: Record<string, 1 | -1>): string {
+export function nameOf(key: Readonly<Record<string, 1 | -1>>): string {
   return Object.entries(key)
     .map(([field, direction]) => `${field}_${direction}`)
     .join('_');
