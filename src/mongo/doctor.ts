@@ -4,7 +4,7 @@ import { type CollectionState, readCollection } from './collection-state.js';
 import { findExcess, ledgerOf, type Privilege, type TrailPlace } from './excess.js';
 import { LEDGER_KEYS, trailKeys } from './indexes.js';
 import { attribute, type Enforcement, readEnforcement, type RoleName } from './privileges.js';
-import { codeOf, SERVER_CODES } from './server-error.js';
+import { unlessDeclined } from './server-error.js';
 import { LEDGER_VALIDATOR, TRAIL_VALIDATOR, type Validator } from './validators.js';
 
 type Db = NonNullable<Connection['db']>;
@@ -68,7 +68,7 @@ async function report(
   name: string,
   wanted: { validator: Validator; keys: readonly object[] },
 ): Promise<CollectionReport> {
-  const state = await ifAllowed(readCollection(db, name, wanted.validator));
+  const state = await unlessDeclined(readCollection(db, name, wanted.validator));
   if (state === undefined) {
     const exists = await mayExist(db, name);
     return { name, exists, validator: 'unknown', indexes: 'unknown', flaws: [] };
@@ -111,7 +111,7 @@ async function listUsers(
   db: Pick<Db, 'command'>,
   usersInfo: unknown,
 ): Promise<{ user: string; db: string }[] | undefined> {
-  const answer = await ifAllowed(db.command({ usersInfo }));
+  const answer = await unlessDeclined(db.command({ usersInfo }));
   const users = answer?.['users'] as { user: string; db: string }[] | undefined;
   return users?.map(({ user, db: at }) => ({ user, db: at }));
 }
@@ -125,14 +125,4 @@ async function judge(db: Db, place: TrailPlace, shown: ShownUser): Promise<Risky
 
 function byName(a: RiskyUser, b: RiskyUser): number {
   return a.db === b.db ? a.user.localeCompare(b.user) : a.db.localeCompare(b.db);
-}
-
-/** Undefined where this user may not. */
-async function ifAllowed<Answer>(asked: Promise<Answer>): Promise<Answer | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (codeOf(error) === SERVER_CODES.unauthorized) return undefined;
-    throw error;
-  }
 }

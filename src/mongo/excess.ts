@@ -30,7 +30,7 @@ export function ledgerOf(collection: string): string {
 }
 
 /** By these the trail, its ledger or their rules can be changed. A TTL index deletes, `collMod` sets one off, `applyOps` writes past all of it. */
-const CHANGES: ReadonlySet<string> = new Set([
+const CHANGES: readonly string[] = [
   'update',
   'remove',
   'createIndex',
@@ -45,20 +45,19 @@ const CHANGES: ReadonlySet<string> = new Set([
   'applyOps',
   'anyAction',
   'internal',
-]);
+];
 
 /** By these a user gives itself such a privilege: by a role of this database or of `admin`, or as someone else. */
-const GRANTS: ReadonlySet<string> = new Set(['grantRole', 'changePassword']);
+const GRANTS: readonly string[] = ['grantRole', 'changePassword'];
 
-/** The actions by which these privileges can change the trail or its ledger, each once; none for a user who may only find and insert. */
+/** The actions by which these privileges can change the trail or its ledger, the plainest first; none for a user who may only find and insert. */
 export function findExcess(privileges: readonly Privilege[], place: TrailPlace): string[] {
-  const found = privileges.flatMap(({ resource, actions }) =>
-    actions.filter(
-      (action) =>
-        (CHANGES.has(action) && reachesTrail(resource, place)) || (GRANTS.has(action) && reachesRoles(resource, place)),
-    ),
-  );
-  return [...new Set(found)];
+  const allows = (action: string, reaches: typeof reachesTrail): boolean =>
+    privileges.some(({ resource, actions }) => actions.includes(action) && reaches(resource, place));
+  return [
+    ...CHANGES.filter((action) => allows(action, reachesTrail)),
+    ...GRANTS.filter((action) => allows(action, reachesRoles)),
+  ];
 }
 
 /** Whether one of these privileges allows to insert into a collection. */

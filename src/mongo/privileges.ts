@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Connection } from 'mongoose';
 import { findExcess, ledgerOf, mayInsert, type Privilege, type TrailPlace } from './excess.js';
-import { codeOf, SERVER_CODES } from './server-error.js';
+import { codeOf, SERVER_CODES, unlessDeclined } from './server-error.js';
 
 type Db = NonNullable<Connection['db']>;
 
@@ -27,7 +27,7 @@ export interface Enforcement {
 /**
  * Tries an update and a delete of an `_id` that nobody has, and the drop of an index that is not there: a user who may not is refused with
  * code 13, one who may changes nothing. What needs other privileges is read from `connectionStatus`, which alone cannot tell: with access
- * control off, without log-in and for a dropped user it shows no privileges.
+ * control off, without log-in and for a dropped user it shows no privileges. Rejects when the server cannot be reached.
  */
 export async function readEnforcement(db: Db, collection: string): Promise<Enforcement> {
   const place = { database: db.databaseName, collection };
@@ -50,25 +50,33 @@ export async function readEnforcement(db: Db, collection: string): Promise<Enfor
   };
 }
 
-/** The roles by which the actions are allowed, each named with its own: `update, remove (role readWrite on db app)`. A clause without a role where the server does not show them. */
+/**
+ * The roles by which the actions are allowed, a clause each: `update, remove (role readWrite on db app)`, and `(role clerk on db app, by
+ * readWrite)` for what a role inherits. A clause without a role where the server does not show them.
+ */
 export async function attribute(
   db: Db,
   place: TrailPlace,
   what: { roles: readonly RoleName[]; excess: readonly string[] },
 ): Promise<string[]> {
-  const shown = await readRoles(db, what.roles);
-  const named = shown
-    .map(({ role, db: at, privileges }) => ({
-      name: `role ${role} on db ${at}`,
-      actions: findExcess(privileges, place),
-    }))
-    .filter(({ actions }) => actions.length > 0);
-  const explained = new Set(named.flatMap(({ actions }) => actions));
-  const rest = what.excess.filter((action) => !explained.has(action));
+  const shown = (await Promise.all(what.roles.map((role) => readRole(db, role)))).filter((role) => role !== undefined);
+  const own = shown.map((role) => ({ name: nameOf(role), actions: findExcess(role.privileges, place) }));
+  const explained = new Set(own.flatMap(({ actions }) => actions));
+  const left = what.excess.filter((action) => !explained.has(action));
+  const inherited = shown.map((role) => ({
+    name: `${nameOf(role)}, by ${role.inheritedRoles.map((from) => from.role).join(', ')}`,
+    actions: findExcess(role.inheritedPrivileges, place).filter((action) => left.includes(action)),
+  }));
+  const named = [...own, ...inherited].filter(({ actions }) => actions.length > 0);
+  const rest = left.filter((action) => !named.some(({ actions }) => actions.includes(action)));
   return [
     ...named.map(({ name, actions }) => `${actions.join(', ')} (${name})`),
     ...(rest.length > 0 ? [rest.join(', ')] : []),
   ];
+}
+
+function nameOf({ role, db }: RoleName): string {
+  return `role ${role} on db ${db}`;
 }
 
 interface Rights {
@@ -114,54 +122,45 @@ async function mayRun(db: Db, command: Record<string, unknown>): Promise<boolean
     return true;
   } catch (error) {
     const code = codeOf(error);
+    if (code === undefined) throw error;
     if (code === SERVER_CODES.unauthorized) return false;
     return code === SERVER_CODES.indexNotFound || code === SERVER_CODES.namespaceNotFound ? true : undefined;
   }
 }
 
 async function readRights(db: Db): Promise<Rights | undefined> {
-  try {
-    const { authInfo } = await db.command({ connectionStatus: 1, showPrivileges: true });
-    const shown = authInfo as {
-      authenticatedUsers: readonly unknown[];
-      authenticatedUserRoles: readonly RoleName[];
-      authenticatedUserPrivileges: readonly Privilege[];
-    };
-    return {
-      isLoggedIn: shown.authenticatedUsers.length > 0,
-      roles: shown.authenticatedUserRoles,
-      privileges: shown.authenticatedUserPrivileges,
-    };
-  } catch {
-    return undefined;
-  }
+  const answer = await unlessDeclined(db.command({ connectionStatus: 1, showPrivileges: true }));
+  if (answer === undefined) return undefined;
+  const shown = answer['authInfo'] as {
+    authenticatedUsers: readonly unknown[];
+    authenticatedUserRoles: readonly RoleName[];
+    authenticatedUserPrivileges: readonly Privilege[];
+  };
+  return {
+    isLoggedIn: shown.authenticatedUsers.length > 0,
+    roles: shown.authenticatedUserRoles,
+    privileges: shown.authenticatedUserPrivileges,
+  };
 }
 
-/** A user may look at the roles that it has, inherited ones too. */
-async function readRoles(
-  db: Db,
-  roles: readonly RoleName[],
-): Promise<(RoleName & { privileges: readonly Privilege[] })[]> {
-  if (roles.length === 0) return [];
-  try {
-    const names = roles.map(({ role, db: at }) => ({ role, db: at }));
-    const { roles: shown } = await db.command({ rolesInfo: names, showPrivileges: true });
-    return shown as (RoleName & { privileges: readonly Privilege[] })[];
-  } catch {
-    return [];
-  }
+interface ShownRole extends RoleName {
+  readonly privileges: readonly Privilege[];
+  readonly inheritedRoles: readonly RoleName[];
+  readonly inheritedPrivileges: readonly Privilege[];
+}
+
+/** One at a time: a user may look at the roles that were given to it, not at those that they inherit. Undefined for such a one. */
+async function readRole(db: Db, { role, db: at }: RoleName): Promise<ShownRole | undefined> {
+  const answer = await unlessDeclined(db.command({ rolesInfo: { role, db: at }, showPrivileges: true }));
+  return (answer?.['roles'] as ShownRole[] | undefined)?.[0];
 }
 
 /** Which of the two collections are not there, as far as this user may know; none when it may not look. */
 async function findAbsent(db: Db, collection: string): Promise<readonly string[]> {
   const wanted = [collection, ledgerOf(collection)];
-  try {
-    const listed = db.listCollections({ name: { $in: wanted } }, { nameOnly: true, authorizedCollections: true });
-    const there = (await listed.toArray()).map(({ name }) => name);
-    return wanted.filter((name) => !there.includes(name));
-  } catch {
-    return [];
-  }
+  const listed = db.listCollections({ name: { $in: wanted } }, { nameOnly: true, authorizedCollections: true });
+  const there = (await unlessDeclined(listed.toArray()))?.map(({ name }) => name) ?? wanted;
+  return wanted.filter((name) => !there.includes(name));
 }
 
 async function nameRoles(
@@ -204,7 +203,7 @@ function findLacks(rights: Rights | undefined, place: TrailPlace): string[] {
     .map((name) => `this user may not insert into ${name}`);
 }
 
-/** Asks how the server was started; only administrators may. */
+/** Asks how the server was started; only administrators may, so a refusal is an answer too. */
 async function readAccessControl(db: Db): Promise<'on' | 'off' | 'unknown'> {
   try {
     const { parsed } = await db.admin().command({ getCmdLineOpts: 1 });
@@ -216,8 +215,9 @@ async function readAccessControl(db: Db): Promise<'on' | 'off' | 'unknown'> {
       security?.keyFile !== undefined ||
       security?.clusterAuthMode !== undefined;
     return isOn ? 'on' : 'off';
-  } catch {
-    // It was refused, or the answer was lost.
-    return 'unknown';
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    return code === SERVER_CODES.unauthorized ? 'on' : 'unknown';
   }
 }

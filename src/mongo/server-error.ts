@@ -24,3 +24,13 @@ export function describeError(error: unknown): string {
   const code = codeOf(error);
   return code === undefined ? kind : `${kind} (code ${code})`;
 }
+
+/** The answer, or undefined where the server declined, for whatever reason of its own. Rejects when there was no answer. */
+export async function unlessDeclined<Answer>(asked: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+}

@@ -44,7 +44,9 @@ describe('mongo/provision', function suite() {
   async function state(): Promise<string> {
     const collections = (await db.listCollections().toArray()).sort((a, b) => a.name.localeCompare(b.name));
     const indexes = await Promise.all(
-      collections.map(({ name, type }) => (type === 'view' ? [] : db.collection(name).listIndexes().toArray())),
+      collections.map(({ name, type }) =>
+        type === 'view' ? Promise.resolve([]) : db.collection(name).listIndexes().toArray(),
+      ),
     );
     const { roles } = await db.command({ rolesInfo: 1, showPrivileges: true });
     const { users } = await db.command({ usersInfo: 1, showCredentials: true });
@@ -217,7 +219,7 @@ describe('mongo/provision', function suite() {
     );
     const commands: object[] = [];
     const shell = { getSiblingDB: () => shell, runCommand: (command: object) => void commands.push(command) };
-    // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- the lines are a program for a shell
+    // oxlint-disable-next-line typescript/no-implied-eval -- the lines are a program for a shell
     new Function('db', 'passwordPrompt', shown.join('\n'))(shell, () => 'secret');
     expect(commands).to.have.length(planProvision(request).length);
     for (const command of commands) await db.command({ ...command });
