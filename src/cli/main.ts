@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+/** The bin `strongroom`: this process' argv, streams and exit code. It knows which commands there are and nothing of them. */
+import { checkProofCommand } from './check-proof.js';
+import { keygen } from './keygen.js';
+import { createOutput } from './output.js';
+import { run } from './run.js';
+
+const COMMANDS = [keygen, checkProofCommand];
+
+void run(process.argv.slice(2), { commands: COMMANDS, output: createOutput(), environment: process.env }).then(
+  (code) => {
+    // Not process.exit(): what was written to a pipe would be cut.
+    process.exitCode = code;
+  },
+);
