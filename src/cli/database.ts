@@ -11,6 +11,14 @@ export type Db = Awaited<ReturnType<Link['database']>>;
 const CONNECT_MS = 20_000;
 const DEFAULT_COLLECTION = 'audit_events';
 
+/** A trail that was reached. */
+export interface Place {
+  /** Its database. */
+  readonly db: Db;
+  /** Its collection. */
+  readonly collection: string;
+}
+
 /** The trail's collection. @throws {@link OptionsError} OPTIONS_INVALID */
 export function collectionOf({ flags }: Call): string {
   const collection = flags.text('collection') ?? DEFAULT_COLLECTION;
@@ -25,14 +33,15 @@ export function collectionOf({ flags }: Call): string {
  */
 export async function withDatabase<Result>(
   call: Call,
-  work: (db: Db, link: Link) => Promise<Result>,
+  work: (place: Place) => Promise<Result>,
   name?: string,
 ): Promise<Result> {
   const uri = readUri(call);
+  const collection = collectionOf(call);
   const link = openConnection(() => Promise.resolve(uri));
   try {
     const db = await link.database(CONNECT_MS);
-    return await work(name === undefined ? db : link.connection.getClient().db(name), link);
+    return await work({ db: name === undefined ? db : link.connection.getClient().db(name), collection });
   } finally {
     await link.close();
   }

@@ -2,15 +2,8 @@
 import { type CollectionReport, inspectTrail, type RiskyUser, type TrailInspection } from '../mongo/doctor.js';
 import { type LedgerState, readLedgerState } from '../mongo/ledger-state.js';
 import { codeOf, SERVER_CODES } from '../mongo/server-error.js';
-import {
-  type Command,
-  COLLECTION_FLAG,
-  type ExitCode,
-  JSON_FLAG,
-  type Outcome,
-  URI_FLAG,
-} from './command.js';
-import { collectionOf, type Db, withDatabase } from './database.js';
+import { type Command, COLLECTION_FLAG, type ExitCode, JSON_FLAG, type Outcome, URI_FLAG } from './command.js';
+import { type Db, type Place, withDatabase } from './database.js';
 import { counted, printable } from './output.js';
 
 /** Looks a trail over. */
@@ -25,7 +18,7 @@ export const doctor: Command = {
     collection: COLLECTION_FLAG,
     json: JSON_FLAG,
   },
-  run: (call) => withDatabase(call, (db) => examine(db, collectionOf(call))),
+  run: (call) => withDatabase(call, examine),
 };
 
 /** All that is found; the ledger's state is null where this connection may not read it. */
@@ -33,7 +26,7 @@ interface Findings extends TrailInspection {
   readonly ledgerState: LedgerState | null;
 }
 
-async function examine(db: Db, collection: string): Promise<Outcome> {
+async function examine({ db, collection }: Place): Promise<Outcome> {
   const inspection = await inspectTrail(db, { collection, tenant: false });
   const findings = { ...inspection, ledgerState: await lookAtLedger(db, collection) };
   const lines = describe(findings, new Date());

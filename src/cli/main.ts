@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 /** The bin `strongroom`: this process' argv, streams and exit code. It knows which commands there are and nothing of them. */
 import { checkProofCommand } from './check-proof.js';
+import { doctor } from './doctor.js';
 import { keygen } from './keygen.js';
 import { createOutput } from './output.js';
+import { provisionCommand } from './provision.js';
 import { run } from './run.js';
 
-const COMMANDS = [keygen, checkProofCommand];
+const COMMANDS = [keygen, provisionCommand, doctor, checkProofCommand];
 
 void run(process.argv.slice(2), { commands: COMMANDS, output: createOutput(), environment: process.env }).then(
   (code) => {

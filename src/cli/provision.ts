@@ -29,7 +29,7 @@ async function run(call: Call): Promise<Outcome> {
   const request = { database, collection: collectionOf(call), tenant: false, user: flags.required('user') };
   if (flags.has('dry-run')) return showPlan(request);
   const password = readPassword(call);
-  const steps = await withDatabase(call, (db) => provision(db, request, password), database);
+  const steps = await withDatabase(call, ({ db }) => provision(db, request, password), database);
   return { code: 0, result: { steps }, text: steps.map(showStep).join('') };
 }
 
