@@ -31,13 +31,13 @@ export type ProvisionStep =
 export type Command = Readonly<Record<string, unknown>>;
 
 /** An index's fields in their order. */
-export type IndexKey = Readonly<Record<string, 1 | -1>>;
+type IndexKey = Readonly<Record<string, 1 | -1>>;
 
 /** The roles' names. They are the same for all trails of a database. */
-export const ROLES = { appender: 'strongroomAppender', reader: 'strongroomReader' } as const;
+const ROLES = { appender: 'strongroomAppender', reader: 'strongroomReader' } as const;
 
 /** Stands in a plan where the password goes: a plan can be shown. */
-export const PASSWORD_PLACEHOLDER = '<password>';
+const PASSWORD_PLACEHOLDER = '<password>';
 
 /**
  * What has to be there, in the order in which it is made: collections before anybody may insert, since whoever may insert into a missing

@@ -1,12 +1,12 @@
 /** One act, one event: what was seen of a request, and what of it is stored. */
 import { expect } from 'chai';
 import express, { type Express, type Request, type Response } from 'express';
-import type { MongoMemoryServer } from 'mongodb-memory-server';
 import mongoose, { type Connection } from 'mongoose';
 import request from 'supertest';
 import { createSightings, type Witness } from '../../src/audit/sightings.js';
 import { type AuditDraft, type AuditEvent, strongroom, type Strongroom } from '../../src/index.js';
 import { startMongod } from '../mongod.js';
+import { startTrailServer, type TrailServer } from '../trail-server.js';
 import { createPassport, mountPassport, PASSPORTS, PASSWORD, type PassportRequest, USERS } from './passport-app.js';
 
 type Seen = readonly [source: Witness | 'api', draft: Partial<AuditDraft>];
@@ -259,18 +259,18 @@ let current: Strongroom;
 for (const [name, base] of PASSPORTS) {
   describe(`One act, one event: in a real trail, with ${name}`, function suite() {
     this.timeout(60_000);
-    let server: MongoMemoryServer;
+    let server: TrailServer;
     let connection: Connection;
     let app: Express;
     let databases = 0;
 
     before(async () => {
-      server = await startMongod();
+      server = await startTrailServer(startMongod);
     });
     after(() => server.stop());
     beforeEach(async () => {
       databases += 1;
-      connection = await mongoose.createConnection(server.getUri(`acts_${databases}`)).asPromise();
+      connection = await mongoose.createConnection(await server.uri(`acts_${databases}`)).asPromise();
       const passport = createPassport(base);
       current = strongroom({ environment: 'test', audit: { connection, passport } });
       app = express();
