@@ -23,6 +23,7 @@ export type ErrorName =
   | 'AUDIT_UNAVAILABLE'
   | 'AUDIT_REFUSED'
   | 'AUDIT_UNENFORCED'
+  | 'AUDIT_KEY_MISSING'
   | 'QUERY_INVALID'
   | 'QUERY_TIMEOUT'
   | 'CLOSED'
@@ -69,6 +70,10 @@ export const ERROR_CODES: Readonly<Record<ErrorName, CodeEntry>> = {
   AUDIT_UNENFORCED: {
     status: 500,
     help: 'Connect as the user that `strongroom provision` makes, or set audit.dangerouslyAllowUnenforced.',
+  },
+  AUDIT_KEY_MISSING: {
+    status: 500,
+    help: 'Make a key with `strongroom keygen`, keep it as a secret, or set audit.evidence to false on purpose.',
   },
   QUERY_INVALID: { status: 400, help: 'Correct the query member that the message names.' },
   QUERY_TIMEOUT: {

@@ -13,6 +13,8 @@ export interface EventMap {
   'audit:lost': { count: number; reason: string };
   /** The append-only guard refused an operation. */
   'audit:blocked': { operation: string; collection: string };
+  /** Someone seems to change the trail while the app runs, or sealing does not keep up. @see EVIDENCE, "Settled details" */
+  'audit:alarm': { kind: string; where: string; detail: string };
   /** A provider answered with a value. */
   'secret:fetched': { name: string; provider: string; ms: number };
   /** A secret has another value than before. */
@@ -73,6 +75,7 @@ const EVENT_NAMES: readonly (keyof EventMap)[] = Object.keys({
   'audit:failed': 0,
   'audit:lost': 0,
   'audit:blocked': 0,
+  'audit:alarm': 0,
   'secret:fetched': 0,
   'secret:rotated': 0,
   'secret:failed': 0,

@@ -1,6 +1,7 @@
 /** The public names, one by one; nothing else. */
 export { strongroom } from './strongroom.js';
-export type { ReadyReport, Strongroom, WaitOptions } from './strongroom.js';
+export type { Strongroom } from './strongroom.js';
+export type { AuditReadiness, Lifecycle, ReadyReport, WaitOptions } from './lifecycle.js';
 export type { AuditOptions, StrongroomOptions } from './options.js';
 
 export { createSecretManager } from './secrets/manager.js';
@@ -32,6 +33,21 @@ export type { CaptureOptions } from './http/options.js';
 export type { RequestAudit } from './http/request-audit.js';
 import './http/middleware.js';
 
+export { fileAnchor, stdoutAnchor } from './audit/anchors.js';
+export type { Anchor, AnchorOptions } from './audit/anchors.js';
+export type { EvidenceOptions } from './audit/evidence-options.js';
+export type { EvidenceState } from './audit/sealer.js';
+export type { Signer } from './evidence/keys.js';
+export { assertIntact } from './evidence/report.js';
+export type {
+  Finding,
+  VerifyProgress,
+  VerifyReport,
+  VerifyState,
+  ViolationKind,
+  WarningKind,
+} from './evidence/report.js';
+export type { Evidence } from './mongo/trail.js';
 export type { RecordingOptions } from './audit/options.js';
 export type { AuditFilter, AuditGrouping, AuditQuery, GroupField } from './audit/query.js';
 export type { AuditStats } from './audit/recorder.js';

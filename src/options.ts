@@ -1,5 +1,6 @@
 /** The options of `strongroom()`, composed of what each folder takes, and their check. It builds nothing. */
 import type { HelmetOptions } from 'helmet';
+import { type EvidenceOptions, evidenceShape } from './audit/evidence-options.js';
 import { type RecordingOptions, recordingShape } from './audit/options.js';
 import { assertOptions } from './errors.js';
 import type { EventListeners, Filters } from './hooks.js';
@@ -11,7 +12,10 @@ import { checkSecretsOptions, type SecretsOptions } from './secrets/options.js';
 import { type Check, isRecord, matches, objectOf, optional } from './settings.js';
 
 /** Options of the audit trail: where it is stored, what is recorded by itself, what an event says. */
-export interface AuditOptions extends StorageOptions, CaptureOptions, RecordingOptions {}
+export interface AuditOptions extends StorageOptions, CaptureOptions, RecordingOptions {
+  /** How the trail is sealed and signed; false: not at all, on purpose. @defaultValue `{}` */
+  evidence?: EvidenceOptions | false | undefined;
+}
 
 /** Options of {@link strongroom}. Everything has a default but where the trail is stored. */
 export interface StrongroomOptions {
@@ -30,7 +34,12 @@ export interface StrongroomOptions {
   hooks?: { events?: EventListeners | undefined; filters?: Filters | undefined } | undefined;
 }
 
-const checkAuditObject = objectOf<AuditOptions>({ ...storageShape, ...captureShape, ...recordingShape });
+const checkAuditObject = objectOf<AuditOptions>({
+  ...storageShape,
+  ...captureShape,
+  ...recordingShape,
+  ...evidenceShape,
+});
 
 const checkAudit: Check = (value, path) => {
   if (value === false) return undefined;

@@ -1,21 +1,32 @@
 /** The composition root: the only file that knows everything. It wires what spans two folders and does nothing else. */
 import type { Request, RequestHandler, Response, NextFunction } from 'express';
 import type { Schema } from 'mongoose';
+import { createAlarm, type RaiseAlarm } from './audit/alarm.js';
+import { stdoutAnchor } from './audit/anchors.js';
 import { createComposer } from './audit/compose.js';
 import { createScopeStorage, type ScopeStorage } from './audit/context.js';
 import { createEmptyStore } from './audit/empty-store.js';
+import { resolveEvidenceOptions } from './audit/evidence-options.js';
+import type { LedgerStore } from './audit/ledger-store.js';
 import { type ResolvedRecordingOptions, resolveRecordingOptions } from './audit/options.js';
 import { Recorder } from './audit/recorder.js';
 import { createRedactor, type Redactor } from './audit/redaction.js';
-import type { AuditStore, StoreInspection } from './audit/store.js';
+import { Sealer } from './audit/sealer.js';
+import { findSigning } from './audit/signing.js';
+import type { AuditStore } from './audit/store.js';
 import { createVocabulary } from './audit/vocabulary.js';
 import { createWitness } from './audit/witness.js';
-import { assertOptions, OptionsError, SecretError, StateError } from './errors.js';
+import { OptionsError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
-import { createHttpLayer, type HttpLayer } from './http/middleware.js';
+import { createHttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
 import { INTEGRATION } from './http/witnessed.js';
+import { createLifecycle, type Lifecycle } from './lifecycle.js';
+import { guardConnection } from './mongo/connection-guard.js';
 import { openConnection, useConnection } from './mongo/connection.js';
+import { ledgerOf } from './mongo/excess.js';
+import { createLedgerStore } from './mongo/ledger-store.js';
+import type { OnViolation } from './mongo/refusal.js';
 import { createRoleChanges, type RoleChangeOptions, type RoleChanges } from './mongo/role-changes.js';
 import { compileModel } from './mongo/schema.js';
 import { createMongoStore } from './mongo/store.js';
@@ -23,26 +34,9 @@ import { type AuditTrail, createTrail } from './mongo/trail.js';
 import { type AuditOptions, assertStrongroomOptions, type StrongroomOptions } from './options.js';
 import { type Environment, resolveEnvironment } from './secrets/environment.js';
 import { openSecretManager, readCachedValues, restrictAccessor, type SecretManager } from './secrets/manager.js';
-import { type Duration, isDuration, objectOf, optional, readDuration } from './settings.js';
-
-/** What `ready()` found. */
-export interface ReadyReport {
-  /** Where the process runs. */
-  environment: Environment;
-  /** How many required secrets were checked; all of them are there. */
-  secrets: { checked: number };
-  /** What a look at the trail's database showed; false with `audit: false`. */
-  audit: false | StoreInspection;
-}
-
-/** Options of `ready()` and `close()`. */
-export interface WaitOptions {
-  /** How long to wait at the most. @defaultValue `'10s'` */
-  timeout?: Duration | undefined;
-}
 
 /** An Express middleware that also carries what the app needs outside a request. */
-export interface Strongroom extends RequestHandler {
+export interface Strongroom extends RequestHandler, Lifecycle {
   /** The secrets; `req.secrets` is the same without the right to change them and without the package's own keys. */
   readonly secrets: SecretManager;
   /** The trail. */
@@ -74,22 +68,8 @@ export interface Strongroom extends RequestHandler {
    * @throws {@link OptionsError} OPTIONS_INVALID naming the option's path.
    */
   roleChanges(options?: RoleChangeOptions): (schema: Schema) => void;
-  /**
-   * Fails fast: every required secret is there, the database can be reached, indexes are built where this user may; in
-   * production the database refuses this user every change of the trail.
-   * @throws SECRET_NOT_FOUND, SECRET_PROVIDER_FAILED, SECRET_TIMEOUT, AUDIT_UNAVAILABLE, AUDIT_UNENFORCED, CLOSED
-   */
-  ready(options?: WaitOptions): Promise<ReadyReport>;
-  /** Stores what waits, until the deadline, then closes what was opened. What could not be stored is counted in `audit:lost`. Idempotent. */
-  close(options?: WaitOptions): Promise<void>;
 }
 
-const DEFAULT_WAIT_MS = 10_000;
-/** What closing the providers is given when the trail took all of the time. */
-const CLOSE_GRACE_MS = 100;
-const checkWait = objectOf<WaitOptions>({ timeout: optional(isDuration) });
-
-/** Reserved already, so that an app cannot come to rely on reading it through a request. */
 const SIGNING_KEY = 'AUDIT_SIGNING_KEY';
 const PSEUDONYM_KEY = 'AUDIT_PSEUDONYM_KEY';
 
@@ -121,7 +101,9 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const recording = resolveRecordingOptions(audit);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets, environment });
-  const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, store: storage.store });
+  const raise = createAlarm(hooks);
+  const sealer = createSealer(options, { raise, secrets, environment, ledger: storage.ledger });
+  const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, raise, sealer, store: storage.store });
   const roles = watchRoles(options, recorder, scopes);
   const http = createHttpLayer({
     record: recorder.record,
@@ -140,10 +122,10 @@ export function strongroom(options: StrongroomOptions): Strongroom {
 
   const room = assemble(http.middleware, {
     secrets,
-    audit: createTrail({ ...storage, recorder, scopes, settleActs }),
+    audit: createTrail({ ...storage, recorder, scopes, sealer, settleActs }),
     hooks: { on: hooks.on, filter: hooks.filter },
     roleChanges: roles.plugin,
-    ...createLifecycle({ options, environment, secrets, recorder, http, roles, store: storage.store }),
+    ...createLifecycle({ options, environment, secrets, recorder, http, roles, sealer, store: storage.store }),
   });
   return Object.defineProperty(room, INTEGRATION, { value: http.witness });
 }
@@ -151,6 +133,8 @@ export function strongroom(options: StrongroomOptions): Strongroom {
 /** Where events go, and the model to read them by. */
 interface Storage {
   readonly store: AuditStore;
+  /** Null with `audit: false`. */
+  readonly ledger: LedgerStore | null;
   readonly readModel: () => AuditTrail['model'];
 }
 
@@ -163,15 +147,16 @@ interface StorageSurroundings {
 const DEFAULT_COLLECTION = 'audit_events';
 
 function openStorage(options: AuditOptions | false, around: StorageSurroundings): Storage {
-  if (options === false) return { store: createEmptyStore(), readModel: refuseModel };
+  if (options === false) return { store: createEmptyStore(), ledger: null, readModel: refuseModel };
   const { connection, uri, collection = DEFAULT_COLLECTION } = options;
   const mustBeEnforced = around.environment === 'production' && options.dangerouslyAllowUnenforced !== true;
   const link =
     connection === undefined ? openConnection(() => readUri(uri, around.secrets)) : useConnection(connection);
-  const model = compileModel(link.connection, collection, (violation) => {
-    around.hooks.emit('audit:blocked', violation);
-  });
+  const tellBlocked: OnViolation = (violation) => around.hooks.emit('audit:blocked', violation);
+  const model = compileModel(link.connection, collection, tellBlocked);
+  guardConnection(link.connection, ledgerOf(collection), tellBlocked);
   return {
+    ledger: createLedgerStore({ link, collection }),
     store: createMongoStore({ link, collection, tenant: options.tenant !== undefined, mustBeEnforced }),
     readModel: () => model,
   };
@@ -187,21 +172,51 @@ async function readUri(uri: AuditOptions['uri'], secrets: SecretManager): Promis
   return uri ?? '';
 }
 
+interface SealerSurroundings {
+  readonly raise: RaiseAlarm;
+  readonly secrets: SecretManager;
+  readonly environment: Environment;
+  readonly ledger: LedgerStore | null;
+}
+
+/** Null: nothing is to be sealed. */
+function createSealer({ audit }: StrongroomOptions, around: SealerSurroundings): Sealer | null {
+  const { raise, secrets, environment, ledger } = around;
+  if (audit === false || audit.evidence === false || ledger === null) return null;
+  const evidence = resolveEvidenceOptions(audit.evidence ?? {});
+  const isProduction = environment === 'production';
+  const { collection = DEFAULT_COLLECTION } = audit;
+  const readKey = async (): Promise<string | null> => (await secrets.get(evidence.key, { default: '' })) || null;
+  return new Sealer({
+    store: ledger,
+    options: evidence,
+    anchors: evidence.anchors ?? (isProduction ? [stdoutAnchor()] : []),
+    app: audit.app ?? null,
+    raise,
+    findSigning: () => findSigning({ options: evidence, isProduction, collection, readKey }),
+    timeoutMs: resolveRecordingOptions(audit).timeoutMs,
+  });
+}
+
 interface RecorderSurroundings {
   readonly redactor: Redactor;
   readonly hooks: HookBus;
   readonly secrets: SecretManager;
   readonly scopes: ScopeStorage;
   readonly store: AuditStore;
+  readonly raise: RaiseAlarm;
+  readonly sealer: Sealer | null;
 }
 
 function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurroundings): Recorder {
-  const { redactor, hooks, secrets, scopes, store } = around;
+  const { redactor, hooks, secrets, scopes, store, raise, sealer } = around;
   return new Recorder({
     store,
     hooks,
     options,
     scopes,
+    raise,
+    onStored: (events) => sealer?.add(events),
     compose: createComposer({ redactor, hooks, options }),
     vocabulary: createVocabulary(options.actions),
     redactText: (text) => redactor.text(text),
@@ -219,69 +234,8 @@ function watchRoles({ audit }: StrongroomOptions, recorder: Recorder, scopes: Sc
 /** The package's own keys: no route handler of the app has a use for them. */
 function ownKeys({ audit }: StrongroomOptions, pseudonymKey: string): ReadonlySet<string> {
   const uri = audit === false || typeof audit.uri !== 'object' ? [] : [audit.uri.secret];
-  return new Set([SIGNING_KEY, PSEUDONYM_KEY, pseudonymKey, ...uri]);
-}
-
-interface LifecycleParts {
-  readonly options: StrongroomOptions;
-  readonly environment: Environment;
-  readonly secrets: SecretManager;
-  readonly recorder: Recorder;
-  readonly http: HttpLayer;
-  readonly roles: RoleChanges;
-  readonly store: AuditStore;
-}
-
-function createLifecycle(parts: LifecycleParts): Pick<Strongroom, 'ready' | 'close'> {
-  const { options, secrets, recorder, http, roles, store } = parts;
-  let closing: Promise<void> | undefined;
-
-  async function ready(wait: WaitOptions = {}): Promise<ReadyReport> {
-    const deadline = performance.now() + readWait(wait, 'ready');
-    if (closing !== undefined) throw new StateError('CLOSED', 'ready() was called after close()');
-    await before(deadline, secrets.ready());
-    const left = Math.max(1, deadline - performance.now());
-    const audit = options.audit === false ? (false as const) : await store.inspect(left);
-    const checked = options.secrets?.required?.length ?? 0;
-    return { environment: parts.environment, secrets: { checked }, audit };
-  }
-
-  async function finish(timeoutMs: number): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
-    await http.close();
-    await roles.close(Math.max(0, deadline - performance.now()));
-    await recorder.close(Math.max(0, deadline - performance.now()));
-    await store.close();
-    await before(Math.max(deadline, performance.now() + CLOSE_GRACE_MS), secrets.close());
-  }
-
-  return {
-    ready,
-    async close(wait: WaitOptions = {}) {
-      const timeoutMs = readWait(wait, 'close');
-      closing ??= finish(timeoutMs);
-      await closing;
-    },
-  };
-}
-
-/** @throws {@link SecretError} SECRET_TIMEOUT when the providers take longer. */
-async function before(deadline: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new SecretError('SECRET_TIMEOUT', 'the providers of the secrets did not answer in time');
-    timer = setTimeout(() => reject(error), Math.max(0, deadline - performance.now()));
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function readWait(wait: WaitOptions, path: string): number {
-  assertOptions(checkWait(wait, path));
-  return readDuration(wait.timeout) ?? DEFAULT_WAIT_MS;
+  const signing = audit === false || audit.evidence === false ? [] : [resolveEvidenceOptions(audit.evidence ?? {}).key];
+  return new Set([SIGNING_KEY, PSEUDONYM_KEY, pseudonymKey, ...signing, ...uri]);
 }
 
 /** Express takes the function; what it carries is not enumerable, so that no dump of an app shows it. */

@@ -2,6 +2,7 @@
 import { AuditWriteError, OptionsError, StateError, warnOnce } from '../errors.js';
 import type { AuditDraft, AuditEvent } from '../event.js';
 import type { HookBus } from '../hooks.js';
+import type { RaiseAlarm } from './alarm.js';
 import { type Compose, type Composed, needsPseudonym } from './compose.js';
 import type { Scope, ScopeStorage } from './context.js';
 import { type DraftSnapshot, readDraft } from './draft.js';
@@ -22,6 +23,10 @@ export interface RecorderParts {
   readonly scopes: ScopeStorage;
   readonly compose: Compose;
   readonly vocabulary: Vocabulary;
+  /** Takes what is stored, in the order of the numbers. MUST NOT throw. */
+  readonly onStored: (events: readonly AuditEvent[]) => void;
+  /** Tells that someone else writes under this stream's numbers. */
+  readonly raise: RaiseAlarm;
   /** Redacts a text that is about to be shown. */
   readonly redactText: (text: string) => string;
   /** The key of the pseudonyms; null where there is none. Rejects when that could not be told. */
@@ -73,6 +78,8 @@ export class Recorder {
       losses: this.#losses,
       hooks: parts.hooks,
       createGap: (meta) => this.#composeGap(meta),
+      onStored: parts.onStored,
+      raise: parts.raise,
     });
   }
 

@@ -3,6 +3,7 @@ import { canonicalLine } from '../evidence/line.js';
 import { AuditWriteError, warnOnce } from '../errors.js';
 import type { AuditDraft, AuditEvent } from '../event.js';
 import type { HookBus } from '../hooks.js';
+import type { RaiseAlarm } from './alarm.js';
 import { createBackoff } from './backoff.js';
 import type { GapMeta, Losses } from './losses.js';
 import type { Entry, Pending } from './pending.js';
@@ -24,6 +25,9 @@ export interface WriterParts {
   readonly losses: Losses;
   readonly hooks: HookBus;
   readonly createGap: CreateGap;
+  /** Takes what is stored, in the order of the numbers. MUST NOT throw. */
+  readonly onStored: (events: readonly AuditEvent[]) => void;
+  readonly raise: RaiseAlarm;
 }
 
 /**
@@ -180,7 +184,8 @@ export class Writer {
   /** Someone else wrote under our number: go on under a name that he does not know. */
   #leaveStream(rest: Entry[]): void {
     const taken = rest[0]?.event._id ?? '';
-    warnOnce('STREAM_TAKEN', `someone else stored an event as "${taken}"; recording goes on in a new stream`);
+    const detail = 'someone else stored an event under this number; recording goes on in a new stream';
+    this.#parts.raise({ kind: 'event-inserted', where: taken, detail });
     this.#stream = createStream();
     for (const entry of rest) entry.event._id = '';
   }
@@ -189,6 +194,8 @@ export class Writer {
     const { losses, hooks, pending } = this.#parts;
     if (settled.length > 0) this.#lastDurableAt = new Date();
     this.#recorded += settled.length;
+    // Before anyone else sees the events: what is sealed is what was stored.
+    if (settled.length > 0) this.#parts.onStored(settled.map(({ event }) => event));
     for (const entry of settled) {
       // Callers and listeners share it: what one does to it must not deceive another.
       freeze(entry.event);

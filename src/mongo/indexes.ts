@@ -25,10 +25,10 @@ export function trailKeys(tenant: boolean): Record<string, 1 | -1>[] {
   return [undefined, ...indexedFields(tenant)].map(indexKey);
 }
 
-/** Keys of the ledger's indexes: the entries of a stream, of which the last matters, and those of a kind, such as all that open or close one. */
+/** Keys of the ledger's indexes: the entries of a stream, last segment first, and which streams were opened and closed. */
 export const LEDGER_KEYS: readonly Readonly<Record<string, 1 | -1>>[] = [
-  { stream: 1, _id: 1 },
-  { kind: 1, _id: 1 },
+  { stream: 1, from: -1, _id: -1 },
+  { kind: 1, stream: 1 },
 ];
 
 /** Looks for the indexes and builds what is missing, where this user may. Rejects when the server cannot be reached. */

@@ -124,7 +124,7 @@ async function listOpenStreams(db: Db, name: string): Promise<string[]> {
 
 async function readStream(db: Db, collection: string, stream: string): Promise<OpenStream> {
   const ledger = db.collection(ledgerOf(collection));
-  const last = await ledger.findOne({ stream }, { ...READ, sort: { _id: -1 }, projection: { entry: 1 } });
+  const last = await ledger.findOne({ stream }, { ...READ, sort: { from: -1, _id: -1 }, projection: { entry: 1 } });
   const entry = readEntry(String(last?.['entry']));
   const covered = entry !== undefined && 'count' in entry ? entry.from + entry.count : 0;
   const trail = db.collection<{ _id: string; at?: unknown }>(collection);

@@ -1,6 +1,8 @@
 /** The public trail: recording, reading, figures, and the model. It composes what `audit/` offers and adds mongoose's side. */
 import type { Model } from 'mongoose';
 import type { ScopeStorage } from '../audit/context.js';
+import type { LedgerStore } from '../audit/ledger-store.js';
+import { proveEvent } from '../audit/proving.js';
 import {
   type AuditFilter,
   type AuditGrouping,
@@ -13,11 +15,28 @@ import {
 import type { AuditStats, Recorder } from '../audit/recorder.js';
 import { type AuditRecorder, createAuditRecorder } from '../audit/recording.js';
 import { readRunAsActor } from '../audit/run-as.js';
+import type { Sealer } from '../audit/sealer.js';
 import type { AuditGroup, AuditStore, StoreFilter } from '../audit/store.js';
+import { QueryError } from '../errors.js';
 import type { Actor, AuditEvent } from '../event.js';
 
+/** The proof that the trail is as it was recorded. */
+export interface Evidence {
+  /**
+   * Seals what is durable now, instead of within a second: for tests, serverless, shut-down. Nothing to do is fine, also with `evidence: false`.
+   * @throws LEDGER_ALARM when the ledger is not as this process left it; AUDIT_KEY_MISSING; AUDIT_UNAVAILABLE after `audit.timeout`
+   */
+  seal(): Promise<void>;
+  /**
+   * The text of a `.tlog-proof` for one event, to be checked offline by `strongroom check-proof` or any implementation of its parts.
+   * @throws QUERY_INVALID for an unknown `_id` or an event that is not sealed yet; LEDGER_ALARM when the event is not the one that was sealed
+   * @see https://c2sp.org/tlog-proof
+   */
+  prove(id: string): Promise<string>;
+}
+
 /** The audit trail: recording, reading and figures. Recording takes the current request's context by itself. */
-export interface AuditTrail extends AuditRecorder {
+export interface AuditTrail extends AuditRecorder, Evidence {
   /** One page of events, newest first; `next` is the cursor of the page after, null on the last. @throws QUERY_INVALID, QUERY_TIMEOUT, AUDIT_UNAVAILABLE */
   find(query?: AuditQuery): Promise<{ events: AuditEvent[]; next: string | null }>;
   /** How many events; exact. @throws QUERY_INVALID, QUERY_TIMEOUT, AUDIT_UNAVAILABLE */
@@ -44,6 +63,10 @@ export interface TrailParts {
   readonly recorder: Recorder;
   readonly store: AuditStore;
   readonly scopes: ScopeStorage;
+  /** Null: nothing is sealed. */
+  readonly sealer: Sealer | null;
+  /** Null with `audit: false`. */
+  readonly ledger: LedgerStore | null;
   readonly readModel: () => Model<AuditEvent>;
   /** Hands over what finished requests and witnesses still have to say. */
   readonly settleActs: () => Promise<unknown>;
@@ -90,6 +113,11 @@ export function createTrail(parts: TrailParts): AuditTrail {
       await recorder.flush();
     },
     stats: () => recorder.stats(),
+    seal: async () => parts.sealer?.seal(),
+    async prove(id) {
+      if (parts.ledger === null) throw new QueryError('QUERY_INVALID', 'prove: with audit false there are no events');
+      return proveEvent(parts.ledger, id);
+    },
   };
   // Not enumerable: a dump of the trail must neither show a connection nor fail where there is none.
   return Object.freeze(Object.defineProperty(trail as AuditTrail, 'model', { get: parts.readModel }));

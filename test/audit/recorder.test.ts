@@ -71,6 +71,8 @@ describe('audit/recorder', function suite() {
       hooks,
       options: resolved,
       scopes: createScopeStorage(),
+      onStored: () => undefined,
+      raise: () => undefined,
       compose: createComposer({ redactor, hooks, options: resolved }),
       vocabulary: createVocabulary(['test.act']),
       redactText: (text) => redactor.text(text),

@@ -34,7 +34,16 @@ function createWorld(): World {
   const createGap = (): never => {
     throw new Error('nothing is lost here');
   };
-  const writer = new Writer({ store, pending, hooks, losses: new Losses(hooks), createGap });
+  const ignore = (): void => undefined;
+  const writer = new Writer({
+    store,
+    pending,
+    hooks,
+    losses: new Losses(hooks),
+    createGap,
+    onStored: ignore,
+    raise: ignore,
+  });
   const resolve = (): void => {
     if (order.at(-1) !== 'told') order.push('told');
   };

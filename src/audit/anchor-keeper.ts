@@ -1,0 +1,96 @@
+/** Hands checkpoints to the anchors, and compares what they keep with the ledger at start. An anchor that fails holds nothing back. */
+import type { VerifierKey } from '../evidence/keys.js';
+import { judgeNote, type Note, readNote } from '../evidence/note.js';
+import { CompactRange, splitHashes } from '../evidence/tree.js';
+import { LedgerAlarmError } from './alarm.js';
+import { type Anchor, warnOfAnchor } from './anchors.js';
+import type { LedgerStore } from './ledger-store.js';
+
+/** The log that notes must be of. */
+interface Log {
+  readonly keys: readonly VerifierKey[];
+  readonly origin: string;
+}
+
+/** The anchors of one instance. */
+export class AnchorKeeper {
+  readonly #anchors: readonly Anchor[];
+  /** Anchors that are at work, and the note that each gets next. */
+  readonly #busy = new Map<Anchor, Promise<void>>();
+  #newest: string | null = null;
+
+  constructor(anchors: readonly Anchor[]) {
+    this.#anchors = anchors;
+  }
+
+  /** Hands over the newest note; one that is slow gets the newest there is when it is done. */
+  put(note: string | null): void {
+    if (note === null || note === this.#newest) return;
+    this.#newest = note;
+    for (const anchor of this.#anchors) {
+      if (!this.#busy.has(anchor)) this.#busy.set(anchor, this.#feed(anchor));
+    }
+  }
+
+  /** Waits for what is under way, then lets each anchor write what it holds back. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#busy.values());
+    await Promise.all(this.#anchors.map((anchor) => Promise.resolve(anchor.flush?.()).catch(warnOfAnchor)));
+  }
+
+  /** What an anchor remembers must be in the ledger. @throws {@link LedgerAlarmError} ledger-truncated, ledger-forked */
+  async compare(store: LedgerStore, log: Log): Promise<void> {
+    for (const anchor of this.#anchors) {
+      const note = await readLatest(anchor);
+      if (note !== undefined && note.checkpoint.origin === log.origin && judgeNote(note, log.keys) === 'trusted') {
+        await compareNote(note, store);
+      }
+    }
+  }
+
+  async #feed(anchor: Anchor): Promise<void> {
+    for (let given: string | null = null; given !== this.#newest;) {
+      given = this.#newest;
+      try {
+        await anchor.put(given as string);
+      } catch (error) {
+        warnOfAnchor(error);
+      }
+    }
+    this.#busy.delete(anchor);
+  }
+}
+
+async function readLatest(anchor: Anchor): Promise<Note | undefined> {
+  try {
+    const text = await anchor.latest?.();
+    return typeof text === 'string' ? readNote(text) : undefined;
+  } catch (error) {
+    warnOfAnchor(error);
+    return undefined;
+  }
+}
+
+/** The peaks that stand beside an entry fold to the root of the ledger as it was then. */
+async function compareNote({ checkpoint: { size, root } }: Note, store: LedgerStore): Promise<void> {
+  if (size === 0) return;
+  const [found] = await store.read(size - 1, 1);
+  if (found?._id !== size - 1) {
+    const newest = await store.newest();
+    const where = `ledger#${typeof newest?._id === 'number' ? newest._id + 1 : 0}`;
+    const detail = `an anchor knows ${size} entries of the ledger: it was rolled back`;
+    throw new LedgerAlarmError({ kind: 'ledger-truncated', where, detail });
+  }
+  const peaks = Buffer.isBuffer(found.peaks) ? splitHashes(found.peaks) : undefined;
+  if (peaks !== undefined && foldsTo(size, peaks, root)) return;
+  const detail = 'an anchor knows another ledger of this size';
+  throw new LedgerAlarmError({ kind: 'ledger-forked', where: `ledger#${size - 1}`, detail });
+}
+
+function foldsTo(size: number, peaks: readonly Buffer[], root: Buffer): boolean {
+  try {
+    return new CompactRange(size, peaks).root().equals(root);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,122 @@
+/** Places outside the database that keep the newest checkpoint: standard output, a file, or the user's own. */
+import { open } from 'node:fs/promises';
+import { readAnchorNotes } from '../evidence/anchor-text.js';
+import { assertOptions, warnOnce } from '../errors.js';
+import { type Duration, isDuration, isText, objectOf, optional, readDuration } from '../settings.js';
+
+/**
+ * Keeps checkpoints where the database's admin cannot write. `put` gets the newest signed note after each seal; it MAY reject (it gets a newer one
+ * soon), MAY skip notes, and MUST NOT alter them. It is called by one caller at a time.
+ */
+export interface Anchor {
+  /** Keeps a note. */
+  put(note: string): Promise<void>;
+  /** The newest note that is kept; null when there is none. Compared with the ledger at start. */
+  latest?(): Promise<string | null>;
+  /** Keeps now what `put` holds back; called at shut-down. */
+  flush?(): Promise<void>;
+}
+
+/** Options of the anchors that come with the package. */
+export interface AnchorOptions {
+  /** At most one note in this time, the newest. @defaultValue `'1m'` */
+  every?: Duration | undefined;
+}
+
+const DEFAULT_EVERY_MS = 60_000;
+const checkAnchor = objectOf<AnchorOptions>({ every: optional(isDuration) });
+
+/**
+ * One JSON line on standard output with a checkpoint, `{"type":"strongroom.checkpoint","note":"..."}`: whoever keeps the logs keeps the anchor.
+ * @throws OPTIONS_INVALID
+ */
+export function stdoutAnchor(options: AnchorOptions = {}): Anchor {
+  assertOptions(checkAnchor(options, 'stdoutAnchor'));
+  return throttle(options, (note) => {
+    process.stdout.write(`${JSON.stringify({ type: 'strongroom.checkpoint', note })}\n`);
+    return Promise.resolve();
+  });
+}
+
+/**
+ * Appends checkpoints to a file, each followed by an empty line, flushed to the disk. Several processes may share it.
+ * @throws OPTIONS_INVALID
+ */
+export function fileAnchor(path: string, options: AnchorOptions = {}): Anchor {
+  assertOptions(isText(path, 'fileAnchor path') ?? checkAnchor(options, 'fileAnchor'));
+  return {
+    ...throttle(options, (note) => append(path, note)),
+    latest: () => readLatest(path),
+  };
+}
+
+/** Notes of 200 bytes: the newest of them are in the last part of a file. */
+const TAIL_BYTES = 64 * 1024;
+
+async function append(path: string, note: string): Promise<void> {
+  const file = await open(path, 'a', 0o600);
+  try {
+    // An empty line first: what a crash tore off before it stays apart.
+    await file.write(`\n${note}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function readLatest(path: string): Promise<string | null> {
+  let file;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, TAIL_BYTES);
+    const tail = Buffer.alloc(length);
+    await file.read(tail, 0, length, size - length);
+    return readAnchorNotes(tail.toString()).at(-1) ?? null;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes at most once in a time, the newest; what is held back is written at the end of that time, or by `flush`. */
+function throttle(
+  { every }: AnchorOptions,
+  write: (note: string) => Promise<void>,
+): Required<Pick<Anchor, 'put' | 'flush'>> {
+  const everyMs = readDuration(every) ?? DEFAULT_EVERY_MS;
+  let held: string | undefined;
+  let writtenMs = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function flush(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    const note = held;
+    held = undefined;
+    if (note === undefined) return;
+    writtenMs = performance.now();
+    await write(note);
+  }
+
+  return {
+    async put(note) {
+      held = note;
+      const waitMs = writtenMs + everyMs - performance.now();
+      if (waitMs <= 0) return flush();
+      timer ??= setTimeout(() => void flush().catch(warnOfAnchor), waitMs).unref();
+    },
+    flush,
+  };
+}
+
+/** An anchor that fails is told once; sealing goes on. */
+export function warnOfAnchor(error: unknown): void {
+  const { code } = error as { code?: unknown };
+  const cause = typeof code === 'string' ? ` (${code})` : '';
+  warnOnce('ANCHOR_FAILED', `an anchor of the audit trail does not take checkpoints${cause}`);
+}
