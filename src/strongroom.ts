@@ -22,11 +22,8 @@ import { createHttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
 import { INTEGRATION } from './http/witnessed.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
-import { guardConnection } from './mongo/connection-guard.js';
 import { openConnection, useConnection } from './mongo/connection.js';
-import { ledgerOf } from './mongo/excess.js';
 import { createLedgerStore } from './mongo/ledger-store.js';
-import type { OnViolation } from './mongo/refusal.js';
 import { createRoleChanges, type RoleChangeOptions, type RoleChanges } from './mongo/role-changes.js';
 import { compileModel } from './mongo/schema.js';
 import { createMongoStore } from './mongo/store.js';
@@ -152,9 +149,9 @@ function openStorage(options: AuditOptions | false, around: StorageSurroundings)
   const mustBeEnforced = around.environment === 'production' && options.dangerouslyAllowUnenforced !== true;
   const link =
     connection === undefined ? openConnection(() => readUri(uri, around.secrets)) : useConnection(connection);
-  const tellBlocked: OnViolation = (violation) => around.hooks.emit('audit:blocked', violation);
-  const model = compileModel(link.connection, collection, tellBlocked);
-  guardConnection(link.connection, ledgerOf(collection), tellBlocked);
+  const model = compileModel(link.connection, collection, (violation) => {
+    around.hooks.emit('audit:blocked', violation);
+  });
   return {
     ledger: createLedgerStore({ link, collection }),
     store: createMongoStore({ link, collection, tenant: options.tenant !== undefined, mustBeEnforced }),

@@ -463,7 +463,7 @@ describe('strongroom', function suite() {
         secrets: { checked: 2 },
         audit: isAppender
           ? { enforcement: 'enforced', indexes: 'unknown' }
-          : { enforcement: 'unenforced', indexes: 'created' },
+          : { enforcement: 'unenforced', indexes: 'created', evidence: 'throwaway' },
       });
     });
 

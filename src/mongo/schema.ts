@@ -2,13 +2,15 @@
 import type { Connection, Model, Schema } from 'mongoose';
 import type { AuditEvent } from '../event.js';
 import { appendOnly } from './append-only.js';
+import { guardConnection } from './connection-guard.js';
+import { ledgerOf } from './excess.js';
 import type { OnViolation } from './refusal.js';
 
 /** Who wants to hear of refusals, by connection and collection: two rooms on one trail share its model, and both hear. */
 const listeners = new WeakMap<Connection, Map<string, Set<OnViolation>>>();
 
 /**
- * Compiles the trail's model on a connection, once per connection and collection, and guards both. The schema comes from the connection's
+ * Compiles the trail's model on a connection, once per connection and collection, and guards both, and the ledger beside them. The schema comes from the connection's
  * own mongoose: a second copy would not be recognised.
  */
 export function compileModel(connection: Connection, collection: string, onViolation: OnViolation): Model<AuditEvent> {
@@ -18,11 +20,12 @@ export function compileModel(connection: Connection, collection: string, onViola
   const compiled = connection.models[name];
   if (compiled !== undefined) return compiled as Model<AuditEvent>;
   const schema = createSchema(connection, collection);
-  appendOnly(schema, {
-    onViolation: (violation) => {
-      for (const listener of heard) listener(violation);
-    },
-  });
+  const onRefusal: OnViolation = (violation) => {
+    for (const listener of heard) listener(violation);
+  };
+  appendOnly(schema, { onViolation: onRefusal });
+  // One listener for both: what touches both, such as dropDatabase, is told once.
+  guardConnection(connection, ledgerOf(collection), onRefusal);
   return connection.model(name, schema) as unknown as Model<AuditEvent>;
 }
 

@@ -26,6 +26,7 @@ describe('tables of README', () => {
       ['Secrets options', 'secrets.', { audit: false, secrets: STRANGER }],
       ['Audit options', 'audit.', { audit: STRANGER }],
       ['Audit options', 'audit.redact.', { audit: { ...TRAIL, redact: STRANGER } }],
+      ['Audit options', 'audit.evidence.', { audit: { ...TRAIL, evidence: STRANGER } }],
     ];
     /** They have rows for their members. */
     const PARENTS = ['hooks', 'audit.redact'];
@@ -165,7 +166,7 @@ describe('tables of README', () => {
       [/^QUERY_/, 'QueryError'],
       [/^APPEND_ONLY_/, 'AppendOnlyError'],
       [/^OPTIONS_/, 'OptionsError'],
-      [/^CLOSED$/, 'StateError'],
+      [/^(CLOSED|LEDGER_ALARM)$/, 'StateError'],
     ];
     const shown = rowsOf(README, 'Errors', 'code').map(([code, name, status]) => [
       codeWords(code)[0],
