@@ -1,5 +1,6 @@
 /** Turns a draft into the event that is stored: attributed, redacted, cut to size, salted. Nothing unredacted leaves this file. */
 import { randomFillSync } from 'node:crypto';
+import { cutText } from '../evidence/cut.js';
 import { normalise, sizeOf, SNAPSHOT_LIMITS } from '../evidence/normalise.js';
 import type { Actor, AuditHttp } from '../event.js';
 import { type HookBus, isThenable } from '../hooks.js';
@@ -87,7 +88,7 @@ export function createComposer(parts: ComposerParts): Compose {
 
 /** After redaction, which knows secrets as they are written; what is longer in upper case (ß) is cut again. */
 function upperCase(role: string): string {
-  return role.toUpperCase().slice(0, TEXT_LIMITS.actorRole).replaceAll(REDACTED.toUpperCase(), REDACTED);
+  return cutText(role.toUpperCase(), TEXT_LIMITS.actorRole).replaceAll(REDACTED.toUpperCase(), REDACTED);
 }
 
 /** The id as it may be stored: an address becomes its pseudonym, or a mark where no key is. */

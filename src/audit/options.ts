@@ -1,4 +1,5 @@
 /** The options of recording: what an event says and how long one waits. It knows no database and no request object. */
+import { wellFormed } from '../evidence/cut.js';
 import type { Duration, Shape } from '../settings.js';
 import {
   arrayOf,
@@ -6,6 +7,7 @@ import {
   integerBetween,
   isBoolean,
   isText,
+  matches,
   oneOf,
   optional,
   readDuration,
@@ -58,9 +60,15 @@ const DEFAULTS: ResolvedRecordingOptions = {
   maxPendingBytes: 64 * MIB,
 };
 
+// It is stored as it is: MongoDB would change half a surrogate pair, and the event would no longer be the one that was sealed.
+const isStorable = matches(
+  (value) => typeof value === 'string' && value !== '' && wellFormed(value) === value,
+  'a well-formed string that is not empty',
+);
+
 /** One check per option. */
 export const recordingShape: Shape<RecordingOptions> = {
-  app: optional(isText),
+  app: optional(isStorable),
   actions: optional(arrayOf(isText)),
   redact: optional(redactShape),
   ipAddress: optional(oneOf(['full', 'truncated', 'none'])),

@@ -69,7 +69,7 @@ const MAX_SEQUENCE = 10 ** SEQUENCE_DIGITS;
 
 /** Gives an entry its place and time. */
 export function placeEntry(draft: EntryDraft, n: number, at: Date): Entry {
-  return { ...draft, n, at: at.toISOString(), v: 1 } as Entry;
+  return { ...draft, n, at: at.toISOString(), v: 1 };
 }
 
 /** The text of an entry: RFC 8785. */
@@ -79,9 +79,9 @@ export function writeEntry(entry: Entry): string {
 
 /** Reads the text of an entry; undefined unless it is to the byte what writing it gives, with exactly the members of its kind. */
 export function readEntry(text: string): Entry | undefined {
-  const value = parse(text);
+  const value = parseCanonical(text);
   if (value === undefined || !isCommon(value) || !hasMembersOfItsKind(value)) return undefined;
-  return canonicalText(value as unknown as Canonical) === text ? (value as unknown as Entry) : undefined;
+  return value as unknown as Entry;
 }
 
 /** Whether an entry covers a segment. */
@@ -107,15 +107,16 @@ export function isStream(value: unknown): value is string {
 
 /** When a stream was opened, by its ULID; ms since 1970. */
 export function streamTime(stream: string): number {
-  return [...stream.slice(0, 10)].reduce((ms, digit) => ms * 32 + CROCKFORD.indexOf(digit), 0);
+  return Array.from(stream.slice(0, 10)).reduce((ms, digit) => ms * 32 + CROCKFORD.indexOf(digit), 0);
 }
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-function parse(text: string): Record<string, unknown> | undefined {
+function parseCanonical(text: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+    const value = JSON.parse(text) as Canonical;
+    const isObject = typeof value === 'object' && value !== null && canonicalText(value) === text;
+    return isObject ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }

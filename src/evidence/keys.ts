@@ -38,17 +38,20 @@ const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
 const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
 const VKEY_FORM = 'a vkey: <name>+<8 hex digits>+<base64>';
 const SIGNING_KEY_FORM = 'PRIVATE+KEY+<name>+<8 hex digits>+<base64>, as `strongroom keygen` prints it';
-/** No space of any kind, no plus, no control character. @see https://c2sp.org/signed-note */
-const NAME = /^[^\p{White_Space}\p{Cc}\p{Surrogate}+]{1,255}$/u;
+/** No space of any kind, no plus, no control character, no byte order mark, no `#` in front, which would make a comment of its line in a file. @see https://c2sp.org/signed-note */
+const NAME = /^(?!#)[^\p{White_Space}\p{Cc}\p{Surrogate}\ufeff+]{1,255}$/u;
 
 /** Whether a text may name a log. */
 export function isKeyName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** Makes a new key; nothing is stored. @throws {@link OptionsError} OPTIONS_INVALID for a name with a space or a plus. */
+/** Makes a new key; nothing is stored. @throws {@link OptionsError} OPTIONS_INVALID for a name with a space or a plus, or a `#` in front. */
 export function generateKey(name: string): KeyPair {
-  if (!isKeyName(name)) throw new OptionsError('the name of a log must be without spaces and "+", at most 255 long');
+  if (!isKeyName(name))
+    throw new OptionsError(
+      'the name of a log must be without spaces and "+", not begin with "#", and be at most 255 long',
+    );
   const pair = generateKeyPairSync('ed25519');
   const seed = pair.privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_HEAD.length);
   const raw = rawPublicKey(pair.publicKey);
@@ -84,7 +87,7 @@ export function readVerifierKey(text: string, path: string): VerifierKey {
   const raw = bytes.subarray(1);
   if (keyId(name, raw) !== id) throw new OptionsError(`${path} is damaged: its id does not belong to its key`);
   const publicKey = createPublicKey({ key: Buffer.concat([SPKI_HEAD, raw]), format: 'der', type: 'spki' });
-  return { name, id: id as string, publicKey, until: readUntil(rest, path) };
+  return { name, id, publicKey, until: readUntil(rest, path) };
 }
 
 /**
@@ -92,7 +95,7 @@ export function readVerifierKey(text: string, path: string): VerifierKey {
  * @throws {@link OptionsError} OPTIONS_INVALID when there is none, or one twice with different ends.
  */
 export function readVerifierKeys(texts: readonly string[], path: string): VerifierKey[] {
-  const lines = texts.flatMap((text) => text.split('\n')).map((line) => line.replace(/(^|\s)#.*$/, '').trim());
+  const lines = texts.flatMap((text) => text.split('\n')).map((line) => line.replace(/(^|\s)#.*$/s, '').trim());
   const keys = new Map<string, VerifierKey>();
   for (const [index, line] of lines.entries()) {
     if (line === '') continue;

@@ -3,11 +3,12 @@ import type { Canonical } from './normalise.js';
 
 // JSON.stringify would give the same text; for these, the common ones, quotes are all there is to add.
 const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * The line of a stored document: RFC 8785 text of all its members, the top-level `at`, a Date, as ISO-8601 UTC with milliseconds. No line
  * feed at its end.
- * @throws TypeError for anything that `normalise` does not give: another Date, a BSON type, a class instance, `undefined`, NaN.
+ * @throws TypeError for anything that `normalise` does not give: another Date, a BSON type, a class instance, `undefined`, NaN, a lone surrogate.
  * @see https://www.rfc-editor.org/rfc/rfc8785
  */
 export function canonicalLine(document: Readonly<Record<string, unknown>>): string {
@@ -50,7 +51,10 @@ function writeMembers(
 }
 
 function quote(text: string): string {
-  return PLAIN_TEXT.test(text) ? `"${text}"` : JSON.stringify(text);
+  if (PLAIN_TEXT.test(text)) return `"${text}"`;
+  // It has no UTF-8: MongoDB and a file would hold something else than what was hashed.
+  if (LONE_SURROGATE.test(text)) throw new TypeError('a value is not canonical: a text holds half a surrogate pair');
+  return JSON.stringify(text);
 }
 
 function isPlain(value: object): boolean {

@@ -86,7 +86,9 @@ function findFault({ proof, note, entry, line, keys }: Question): string {
   const inLedger = { leaf: leafHash(proof.seal), index: proof.entry, size: note.checkpoint.size };
   const isInLedger = rootFromInclusion(inLedger, proof.entryPath)?.equals(note.checkpoint.root) === true;
   if (!isInLedger || (entry as Entry).n !== proof.entry) return 'the seal is not in the signed ledger';
-  return JUDGEMENTS[judgeNote(note, keys)];
+  // A key is trusted for the log that it is named after: the owner of another log must not vouch for this one.
+  const own = keys.filter(({ name }) => name === note.checkpoint.origin);
+  return JUDGEMENTS[judgeNote(note, own)];
 }
 
 const JUDGEMENTS = {

@@ -131,6 +131,8 @@ describe('canonicalLine', () => {
     'a bigint': { at: AT, v: 1n },
     'an invalid at': { at: new Date(Number.NaN) },
     'a class instance': { at: AT, meta: new Map() },
+    'half a surrogate pair in a text': { at: AT, reason: 'a\ud800' },
+    'half a surrogate pair in a key': { at: AT, meta: { '\udc00': 1 } },
   };
   for (const [name, document] of Object.entries(FOREIGN))
     it(`refuses ${name}: it has no canonical text`, () => {
