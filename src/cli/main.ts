@@ -9,6 +9,8 @@ import { run } from './run.js';
 
 const COMMANDS = [keygen, provisionCommand, doctor, checkProofCommand];
 
+// Whatever ends this process before its work does must not look like success.
+process.exitCode = 2;
 void run(process.argv.slice(2), { commands: COMMANDS, output: createOutput(), environment: process.env }).then(
   (code) => {
     // Not process.exit(): what was written to a pipe would be cut.
