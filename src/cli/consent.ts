@@ -1,17 +1,17 @@
 /** The question before an act that cannot be taken back. It knows no command. */
 import { createInterface } from 'node:readline/promises';
-import { OptionsError } from '../errors.js';
 import type { Call } from './command.js';
+import { RefusalError } from './failure.js';
 
 /**
  * Asks on a terminal; `--yes` is the answer given before.
- * @throws {@link OptionsError} OPTIONS_INVALID when nobody can be asked, or the answer is not yes: nothing is to be done then
+ * @throws {@link RefusalError} when nobody can be asked, or the answer is not yes: nothing is to be done then
  */
 export async function assertConsent({ flags, output }: Call, what: string): Promise<void> {
   if (flags.has('yes')) return;
   output.say(what);
-  if (!output.canAsk) throw new OptionsError('nothing was done: pass --yes to do it without being asked');
-  if ((await ask('Do it? Type yes: ')) !== 'yes') throw new OptionsError('nothing was done');
+  if (!output.canAsk) throw new RefusalError('nothing was done: pass --yes to do it without being asked');
+  if ((await ask('Do it? Type yes: ')) !== 'yes') throw new RefusalError('nothing was done');
 }
 
 /** The answer; an empty one when the terminal was closed instead. */

@@ -13,6 +13,8 @@ const DEFAULT_COLLECTION = 'audit_events';
 
 /** A trail that was reached. */
 export interface Place {
+  /** The way to it, for what the library does there. */
+  readonly link: Link;
   /** Its database. */
   readonly db: Db;
   /** Its collection. */
@@ -41,7 +43,7 @@ export async function withDatabase<Result>(
   const link = openConnection(() => Promise.resolve(uri));
   try {
     const db = await link.database(CONNECT_MS);
-    return await work({ db: name === undefined ? db : link.connection.getClient().db(name), collection });
+    return await work({ link, db: name === undefined ? db : link.connection.getClient().db(name), collection });
   } finally {
     await link.close();
   }

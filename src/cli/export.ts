@@ -1,11 +1,11 @@
 /** `strongroom export`: the trail and its ledger as files that anybody can check without a database. */
-import { StateError } from '../errors.js';
 import { readVerifierKeys } from '../evidence/keys.js';
-import { eventLines, type ExportLine, ledgerLines, wasPruned } from '../mongo/export-lines.js';
 import { ledgerOf } from '../mongo/excess.js';
+import type { ExportLine } from '../mongo/export-lines.js';
 import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, KEYS_FLAG, type Outcome, URI_FLAG } from './command.js';
-import { type Place, withDatabase } from './database.js';
+import { type Db, type Place, withDatabase } from './database.js';
 import { beginExport, EXPORT_FILES, type ExportWriter } from './export-writer.js';
+import { ExportReading } from './export-reading.js';
 import { readText } from './files.js';
 import { counted, printable } from './output.js';
 import { type Progress, withProgress } from './progress.js';
@@ -72,17 +72,16 @@ interface Parts {
  * tail that no seal covers yet. The other way round a seal could cover events that were not yet there when they were read.
  */
 async function writeAll({ db, collection }: Place, writer: ExportWriter, { keys, update }: Parts): Promise<Exported> {
-  const tally = new Tally(await countAll({ db, collection }), update);
-  const entries = await writer.write(EXPORT_FILES.ledger, tally.texts(ledgerLines(db, collection)));
-  const events = await writer.write(EXPORT_FILES.events, tally.texts(eventLines(db, collection)));
-  if (await wasPruned(db, collection, entries)) {
-    throw new StateError('LEDGER_ALARM', 'the trail was pruned while it was exported: export it again');
-  }
+  const tally = new Tally(await countAll(db, collection), update);
+  const reading = new ExportReading(db, collection);
+  const entries = await writer.write(EXPORT_FILES.ledger, tally.texts(reading.ledger()));
+  const events = await writer.write(EXPORT_FILES.events, tally.texts(reading.events()));
+  await reading.assertNotPruned();
   if (keys !== undefined) await writer.write(EXPORT_FILES.keys, toLines(keys));
   return { events, entries, strange: tally.strange, strangeCount: tally.strangeCount };
 }
 
-async function countAll({ db, collection }: Place): Promise<number> {
+async function countAll(db: Db, collection: string): Promise<number> {
   const [events, entries] = await Promise.all(
     [collection, ledgerOf(collection)].map((name) => db.collection(name).estimatedDocumentCount()),
   );
@@ -103,8 +102,8 @@ class Tally {
   }
 
   async *texts(lines: AsyncIterable<ExportLine>): AsyncGenerator<string, void, undefined> {
-    for await (const { text, strangeId } of lines) {
-      if (strangeId !== undefined) this.#note(strangeId);
+    for await (const { text, id, document } of lines) {
+      if (document === undefined) this.#note(id);
       this.#done += 1;
       this.#update({ done: this.#done, total: this.#total });
       yield text;

@@ -10,9 +10,13 @@ export interface Failure {
   readonly message: string;
 }
 
+/** A command was refused for the state of what it found. Its message is shown as it is. */
+export class RefusalError extends Error {}
+
 /** Reads an error. */
 export function readFailure(error: unknown): Failure {
   if (error instanceof StrongroomError) return { code: error.code, message: error.message };
+  if (error instanceof RefusalError) return { code: 'REFUSED', message: error.message };
   const file = describeFileError(error);
   if (file !== undefined) return { code: 'FILE', message: file };
   return { code: 'FAILED', message: describeDriverError(error) };

@@ -2,12 +2,13 @@
 /** The bin `strongroom`: this process' argv, streams and exit code. It knows which commands there are and nothing of them. */
 import { checkProofCommand } from './check-proof.js';
 import { doctor } from './doctor.js';
+import { exportCommand } from './export.js';
 import { keygen } from './keygen.js';
 import { createOutput } from './output.js';
 import { provisionCommand } from './provision.js';
 import { run } from './run.js';
 
-const COMMANDS = [keygen, provisionCommand, doctor, checkProofCommand];
+const COMMANDS = [keygen, provisionCommand, doctor, exportCommand, checkProofCommand];
 
 // Whatever ends this process before its work does must not look like success.
 process.exitCode = 2;

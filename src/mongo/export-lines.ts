@@ -1,4 +1,4 @@
-/** A trail and its ledger as the lines of an export, in order, as they are stored: nothing is left out and nothing repaired. It knows no file. */
+/** A trail and its ledger as the lines of an export, in order, as they are stored: nothing is repaired. It knows no file and no rule of verification. */
 import mongoose from 'mongoose';
 import type { Connection } from 'mongoose';
 import { type LedgerDocument, writeLedgerLine } from '../evidence/ledger-document.js';
@@ -15,8 +15,10 @@ const { BSON } = mongoose.mongo;
 export interface ExportLine {
   /** What stands in the file. */
   readonly text: string;
-  /** The `_id` of a document that this package never stores in that form; its line is `{ _id, bson }`, with its bytes in base64. `verify` names it. */
-  readonly strangeId: string | undefined;
+  /** The document's `_id`, as text when it is none. */
+  readonly id: string;
+  /** The document; undefined when it is not in the form that this package stores. Its line is then `{ _id, bson }`, its bytes in base64: `verify` names it. */
+  readonly document: Document | undefined;
 }
 
 /** Raw: a key that is there twice shows in the bytes only. */
@@ -25,27 +27,26 @@ const DECODE = { promoteBuffers: true } as const;
 
 /** The lines of `events.ndjson`, ordered by `_id`. */
 export function eventLines(db: Db, collection: string): AsyncGenerator<ExportLine, void, undefined> {
-  return readLines(db, collection, canonicalLine);
+  return readLines(db, collection, { filter: {}, write: canonicalLine });
 }
 
-/** The lines of `ledger.ndjson`, ordered by `_id`. */
-export function ledgerLines(db: Db, collection: string): AsyncGenerator<ExportLine, void, undefined> {
-  return readLines(db, ledgerOf(collection), writeLedger);
+/** The lines of `ledger.ndjson` from an entry on, ordered by `_id`; from 0 on also those whose `_id` is no number. */
+export function ledgerLines(db: Db, collection: string, from: number): AsyncGenerator<ExportLine, void, undefined> {
+  const filter = from === 0 ? {} : { _id: { $gte: from } };
+  return readLines(db, ledgerOf(collection), { filter, write: writeLedger });
 }
 
-/** Whether a prune was entered from this entry on: what an export read before it may be gone after it. */
-export async function wasPruned(db: Db, collection: string, from: number): Promise<boolean> {
-  const filter = { kind: 'prune', _id: { $gte: from } };
-  const options = { readPreference: 'primary', readConcern: { level: 'majority' }, projection: { _id: 1 } } as const;
-  return (await db.collection<{ _id: number }>(ledgerOf(collection)).findOne(filter, options)) !== null;
+interface Reading {
+  readonly filter: object;
+  readonly write: (document: Document) => string;
 }
 
 async function* readLines(
   db: Db,
   name: string,
-  write: (document: Document) => string,
+  { filter, write }: Reading,
 ): AsyncGenerator<ExportLine, void, undefined> {
-  const cursor = db.collection<{ _id: unknown }>(name).find({}, READ).sort({ _id: 1 });
+  const cursor = db.collection(name).find(filter, READ).sort({ _id: 1 });
   try {
     for await (const raw of cursor) yield toLine(raw as unknown as Buffer, write);
   } finally {
@@ -58,13 +59,13 @@ function toLine(raw: Buffer, write: (document: Document) => string): ExportLine 
     const document = BSON.deserialize(raw, DECODE);
     const text = write(document);
     // What a reader of the line would not see, such as the first of two values under one key, shows in other bytes.
-    if (Buffer.from(BSON.serialize(document)).equals(raw)) return { text, strangeId: undefined };
+    if (Buffer.compare(BSON.serialize(document), raw) === 0) return { text, id: String(document['_id']), document };
   } catch {
     // It is no document of this package, or none at all: its bytes say more than anything that could be read from it.
   }
   const _id = readId(raw);
   const text = canonicalText({ _id, bson: Buffer.from(raw).toString('base64') });
-  return { text, strangeId: typeof _id === 'string' ? _id : canonicalText(_id) };
+  return { text, id: typeof _id === 'string' ? _id : canonicalText(_id), document: undefined };
 }
 
 function writeLedger(document: Document): string {
