@@ -1,4 +1,5 @@
 /** Checkpoints that someone kept elsewhere: reading the texts that hold them, and what the ledger must still show of them. Pure. */
+import { readAnchorNotes } from './anchor-text.js';
 import type { Findings } from './findings.js';
 import type { VerifierKey } from './keys.js';
 import { judgeNote, type Note, readNote } from './note.js';
@@ -27,10 +28,7 @@ export interface ShownLedger {
   rootAt(size: number): Buffer | undefined;
 }
 
-/**
- * The anchors in some texts: notes one after the other, with an empty line between them, or JSON lines with a member `note`, among other
- * lines of a log. What cannot be used is a warning.
- */
+/** The anchors in some texts, each with any number of notes. What cannot be used is a warning. */
 export function readAnchors(
   texts: readonly string[],
   keys: readonly VerifierKey[],
@@ -38,7 +36,7 @@ export function readAnchors(
 ): Anchored[] {
   return texts.flatMap((text, index) => {
     const place = `anchor#${index + 1}`;
-    const notes = splitNotes(text);
+    const notes = readAnchorNotes(text);
     if (notes.length === 0) warnings.add('anchor-unusable', place, 'there is no note in it');
     return notes.flatMap((note) => {
       const read = readNote(note);
@@ -92,40 +90,4 @@ export function isSignedByOrigin({ checkpoint, signatures }: Note, keys: readonl
   return signatures.some(
     ({ name, id }) => name === checkpoint.origin && keys.some((key) => key.name === name && key.id === id),
   );
-}
-
-function splitNotes(text: string): string[] {
-  const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
-  const logged = lines.map(readLogged).filter((note) => note !== undefined);
-  return logged.length > 0 ? logged : joinNotes(lines);
-}
-
-/** The note in a line of a log, as `stdoutAnchor` writes it. */
-function readLogged(line: string): string | undefined {
-  // A wrapper of the log may put its own text before the line.
-  const start = line.indexOf('{');
-  if (start === -1 || !line.includes('"note"')) return undefined;
-  try {
-    const { note } = JSON.parse(line.slice(start)) as { note?: unknown };
-    return typeof note === 'string' ? note : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Each note is the lines up to an empty one, and the signatures up to the next empty one or the end. */
-function joinNotes(lines: readonly string[]): string[] {
-  const paragraphs = lines
-    .join('\n')
-    .split(/\n{2,}/)
-    .filter((paragraph) => paragraph.trim() !== '');
-  const notes: string[] = [];
-  for (let index = 0; index < paragraphs.length; index += 1) {
-    const body = (paragraphs[index] as string).replace(/^\n+/, '');
-    const signatures = paragraphs[index + 1] ?? '';
-    const isWhole = signatures.startsWith('— ');
-    if (isWhole) index += 1;
-    notes.push(isWhole ? `${body}\n\n${signatures.trimEnd()}\n` : `${body}\n`);
-  }
-  return notes;
 }

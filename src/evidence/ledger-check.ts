@@ -148,7 +148,10 @@ export class LedgerCheck implements ShownLedger {
   /** Compares what was computed with the note and the peaks. */
   #compare(n: number, document: FoundLedgerDocument, isReadable: boolean): Fit {
     const note = typeof document.note === 'string' ? readNote(document.note) : undefined;
-    if (note === undefined) this.#accuse('ledger-note-malformed', n, 'its note is no signed note of a checkpoint');
+    // What has no entry at all is junk: one accusation says so.
+    if (note === undefined && typeof document.entry === 'string') {
+      this.#accuse('ledger-note-malformed', n, 'its note is no signed note of a checkpoint');
+    }
     const isGood = note !== undefined && this.#judge(n, note);
     const wasKnown = this.#range !== undefined;
     const fit = this.#fit(n, document, isGood ? note : undefined);
