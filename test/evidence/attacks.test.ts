@@ -32,11 +32,7 @@ function event(trail: Trail, id: unknown, given: Record<string, unknown> = {}): 
 }
 
 /** What is done to a trail of `makeTrail`, and all that verification must say of it. */
-type Attack = readonly [
-  what: string,
-  act: (trail: Made) => void | Promise<unknown>,
-  expected: (trail: Made) => string[],
-];
+type Attack = readonly [what: string, act: (trail: Made) => unknown, expected: (trail: Made) => string[]];
 
 const ON_EVENTS: readonly Attack[] = [
   [
