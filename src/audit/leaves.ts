@@ -1,5 +1,5 @@
 /** Leaf hashes that wait for their seal, in order, in one growing block of bytes. It knows no event. */
-import { HASH_BYTES } from '../evidence/tree.js';
+import { HASH_BYTES, writeLeafHash } from '../evidence/tree.js';
 
 const FIRST_CAPACITY = 1024;
 
@@ -14,10 +14,10 @@ export class LeafQueue {
     return (this.#end - this.#start) / HASH_BYTES;
   }
 
-  /** Adds one at the end. */
-  push(leaf: Buffer): void {
+  /** Adds the hash of a line at the end. */
+  push(line: string): void {
     if (this.#end === this.#bytes.length) this.#makeRoom();
-    leaf.copy(this.#bytes, this.#end);
+    writeLeafHash(line, this.#bytes, this.#end);
     this.#end += HASH_BYTES;
   }
 

@@ -60,7 +60,7 @@ export class OwnStream {
   /** Takes an event that is stored; in the order of their numbers. */
   add(event: AuditEvent): void {
     if (this.#leaves.size >= MAX_LEAVES) this.#forget();
-    this.#leaves.push(leafHash(canonicalLine(event as unknown as Record<string, unknown>)));
+    this.#leaves.push(canonicalLine(event as unknown as Record<string, unknown>));
     if (this.newestAt === undefined || event.at > this.newestAt) this.newestAt = event.at;
     if (this.#claims.length > 0) this.#settleClaims();
   }

@@ -12,7 +12,36 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
  * @see https://www.rfc-editor.org/rfc/rfc8785
  */
 export function canonicalLine(document: Readonly<Record<string, unknown>>): string {
-  return writeMembers(document, (key, value) => (key === 'at' && isDate(value) ? quote(isoText(value)) : write(value)));
+  const { sorted, labels } = layoutOf(Object.keys(document));
+  if (sorted.length === 0) return '{}';
+  let text = '';
+  for (let index = 0; index < sorted.length; index += 1) {
+    const key = sorted[index] as string;
+    const value = document[key];
+    text += (labels[index] as string) + (key === 'at' && isDate(value) ? quotedTime(value) : write(value));
+  }
+  return text + '}';
+}
+
+/** The members of a document in the order of its text, and what stands before their values. */
+interface Layout {
+  readonly keys: readonly string[];
+  readonly sorted: readonly string[];
+  readonly labels: readonly string[];
+}
+
+/** That of the document before: all events have the same members, so that sorting and quoting them is done once. */
+let lastLayout: Layout = { keys: [], sorted: [], labels: [] };
+
+function layoutOf(keys: readonly string[]): Layout {
+  const { keys: last } = lastLayout;
+  if (keys.length !== last.length || keys.some((key, index) => key !== last[index])) {
+    // Without a comparator it is by UTF-16 code units, as the RFC wants it.
+    const sorted = keys.toSorted();
+    const labels = sorted.map((key, index) => `${index === 0 ? '{' : ','}${quote(key)}:`);
+    lastLayout = { keys, sorted, labels };
+  }
+  return lastLayout;
 }
 
 /**
@@ -30,21 +59,18 @@ function write(value: unknown): string {
   if (typeof value === 'number' && Number.isFinite(value)) return String(value);
   if (Array.isArray(value)) return `[${Array.from(value, write).join(',')}]`;
   if (typeof value !== 'object' || !isPlain(value)) throw new TypeError('a value is not canonical: normalise it first');
-  return writeMembers(value as Record<string, unknown>, (_key, member) => write(member));
+  return writeMembers(value as Record<string, unknown>);
 }
 
-function writeMembers(
-  members: Readonly<Record<string, unknown>>,
-  writeMember: (key: string, value: unknown) => string,
-): string {
+function writeMembers(members: Readonly<Record<string, unknown>>): string {
   const keys = Object.keys(members);
   if (keys.length === 0) return '{}';
-  // Without a comparator sort() is by UTF-16 code units, as the RFC wants it; of sorted keys it is a walk.
+  // By UTF-16 code units, see above; of sorted keys it is a walk.
   keys.sort();
   let text = '';
   let separator = '{';
   for (const key of keys) {
-    text += separator + quote(key) + ':' + writeMember(key, members[key]);
+    text += separator + quote(key) + ':' + write(members[key]);
     separator = ',';
   }
   return text + '}';
@@ -66,8 +92,16 @@ function isDate(value: unknown): value is Date {
   return value instanceof Date || Object.prototype.toString.call(value) === '[object Date]';
 }
 
-function isoText(value: Date): string {
+/** Events come many to a millisecond. */
+let lastTime = Number.NaN;
+let lastTimeText = '';
+
+function quotedTime(value: Date): string {
   const time = value.getTime();
   if (Number.isNaN(time)) throw new TypeError('the time of an event is not valid');
-  return value.toISOString();
+  if (time !== lastTime) {
+    lastTimeText = quote(value.toISOString());
+    lastTime = time;
+  }
+  return lastTimeText;
 }

@@ -23,7 +23,7 @@ export async function measureRecording(serverUri: string, quick: boolean): Promi
   const many = quick ? 2000 : 40_000;
   const few = quick ? 200 : 3000;
   const pattern = await readPattern(trail, many);
-  const bulk = [ours(trail, many), plainInsertMany(pattern)];
+  const bulk = [ours(trail, many), unsealed(trail, many), plainInsertMany(pattern)];
   const single = [ours(trail, many), modelCreate(pattern, few, DURABLE), modelCreate(pattern, few, undefined)];
   const winston = [winstonMongodb(trail, few), winstonMongodb(trail, few, pattern.indexed)];
   const loggers = [ours(trail, many), ...winston, pinoMongodb(trail, few)];
@@ -36,7 +36,7 @@ export async function measureRecording(serverUri: string, quick: boolean): Promi
   return rows;
 }
 
-async function readPattern(trail: Trail, count: number): Promise<Pattern> {
+export async function readPattern(trail: Trail, count: number): Promise<Pattern> {
   const indexed = trail.fresh('pattern');
   await record(trail, indexed, count);
   const events = (await indexed.find().toArray()) as unknown as AuditEvent[];
@@ -44,7 +44,7 @@ async function readPattern(trail: Trail, count: number): Promise<Pattern> {
   return { trail, events, indexed };
 }
 
-function ours(trail: Trail, count: number): Contender {
+export function ours(trail: Trail, count: number): Contender {
   return {
     name: 'strongroom',
     async run() {
@@ -56,8 +56,20 @@ function ours(trail: Trail, count: number): Contender {
   };
 }
 
-async function record(trail: Trail, events: Events, count: number): Promise<number> {
-  const audit = { uri: trail.uri, collection: events.collectionName };
+export function unsealed(trail: Trail, count: number): Contender {
+  return {
+    name: 'strongroom, evidence: false',
+    async run() {
+      const events = trail.fresh('unsealed');
+      const speed = await record(trail, events, count, { evidence: false });
+      await expectStored(events, count);
+      return speed;
+    },
+  };
+}
+
+async function record(trail: Trail, events: Events, count: number, more: { evidence?: false } = {}): Promise<number> {
+  const audit = { uri: trail.uri, collection: events.collectionName, ...more };
   const room = strongroom({ audit, secrets: { provider: 'env' }, environment: 'test' });
   await room.ready();
   const speed = await timed(count, () => atATime(OUTSTANDING, count, (index) => room.audit.record(draft(index))));
@@ -65,7 +77,7 @@ async function record(trail: Trail, events: Events, count: number): Promise<numb
   return speed;
 }
 
-function plainInsertMany({ trail, events: pattern, indexed }: Pattern): Contender {
+export function plainInsertMany({ trail, events: pattern, indexed }: Pattern): Contender {
   let runs = 0;
   return {
     name: 'insertMany',
@@ -109,7 +121,12 @@ function modelCreate(pattern: Pattern, count: number, writeConcern: typeof DURAB
 
 function bulkRows(speeds: Speeds): Row[] {
   return [
-    { what: 'room.audit.record, 4,000 outstanding', value: perSecond(speeds, 'strongroom') },
+    { what: 'room.audit.record, sealed and signed, 4,000 outstanding', value: perSecond(speeds, 'strongroom') },
+    {
+      what: '  times as fast as with evidence: false',
+      value: perSecond(speeds, 'strongroom, evidence: false'),
+      ratio: speeds.ratio('strongroom', 'strongroom, evidence: false'),
+    },
     {
       what: '  times as fast as insertMany of ready events (1,000 a batch)',
       value: perSecond(speeds, 'insertMany'),
