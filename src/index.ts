@@ -24,7 +24,8 @@ export { appendOnly } from './mongo/append-only.js';
 export type { AppendOnlyOptions } from './mongo/append-only.js';
 export type { StorageOptions } from './mongo/options.js';
 export type { RoleChangeOptions } from './mongo/role-changes.js';
-export type { AuditTrail } from './mongo/trail.js';
+export type { AuditTrail, Evidence } from './mongo/trail.js';
+export type { VerifyOptions } from './mongo/verification.js';
 
 export { betterAuthPlugin } from './http/better-auth.js';
 export type { BetterAuthPlugin } from './http/better-auth.js';
@@ -47,7 +48,6 @@ export type {
   ViolationKind,
   WarningKind,
 } from './evidence/report.js';
-export type { Evidence } from './mongo/trail.js';
 export type { RecordingOptions } from './audit/options.js';
 export type { AuditFilter, AuditGrouping, AuditQuery, GroupField } from './audit/query.js';
 export type { AuditStats } from './audit/recorder.js';

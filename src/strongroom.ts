@@ -28,6 +28,7 @@ import { createRoleChanges, type RoleChangeOptions, type RoleChanges } from './m
 import { compileModel } from './mongo/schema.js';
 import { createMongoStore } from './mongo/store.js';
 import { type AuditTrail, createTrail } from './mongo/trail.js';
+import { createVerify } from './mongo/verification.js';
 import { type AuditOptions, assertStrongroomOptions, type StrongroomOptions } from './options.js';
 import { type Environment, resolveEnvironment } from './secrets/environment.js';
 import { openSecretManager, readCachedValues, restrictAccessor, type SecretManager } from './secrets/manager.js';
@@ -132,6 +133,7 @@ interface Storage {
   readonly store: AuditStore;
   /** Null with `audit: false`. */
   readonly ledger: LedgerStore | null;
+  readonly verify: AuditTrail['verify'];
   readonly readModel: () => AuditTrail['model'];
 }
 
@@ -144,7 +146,9 @@ interface StorageSurroundings {
 const DEFAULT_COLLECTION = 'audit_events';
 
 function openStorage(options: AuditOptions | false, around: StorageSurroundings): Storage {
-  if (options === false) return { store: createEmptyStore(), ledger: null, readModel: refuseModel };
+  if (options === false) {
+    return { store: createEmptyStore(), ledger: null, verify: createVerify(null), readModel: refuseModel };
+  }
   const { connection, uri, collection = DEFAULT_COLLECTION } = options;
   const mustBeEnforced = around.environment === 'production' && options.dangerouslyAllowUnenforced !== true;
   const link =
@@ -154,9 +158,14 @@ function openStorage(options: AuditOptions | false, around: StorageSurroundings)
   });
   return {
     ledger: createLedgerStore({ link, collection }),
+    verify: createVerify({ link, collection, deadAfterMs: readDeadAfter(options) }),
     store: createMongoStore({ link, collection, tenant: options.tenant !== undefined, mustBeEnforced }),
     readModel: () => model,
   };
+}
+
+function readDeadAfter({ evidence }: AuditOptions): number {
+  return resolveEvidenceOptions(evidence === false ? {} : (evidence ?? {})).deadAfterMs;
 }
 
 function refuseModel(): never {

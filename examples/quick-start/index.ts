@@ -1,13 +1,17 @@
 /** `npm start`: finds a MongoDB, starts the app, takes the tour, and keeps serving; with `--once` it ends after the tour, 1 if anything was wrong. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { Express } from 'express';
 import mongoose from 'mongoose';
-import { memoryProvider, strongroom } from '../../src/index.js';
+import { fileAnchor, memoryProvider, strongroom } from '../../src/index.js';
 import { startReplicaSet } from '../../test/mongod.js';
 import { createApp, openUsers } from './app.js';
+import { makeKeys } from './evidence.js';
 import { runTour } from './tour.js';
 
 const isOnce = process.argv.includes('--once');
@@ -18,11 +22,14 @@ async function main(): Promise<void> {
   const name = `strongroom_quick_start_${Date.now()}`;
   const users = await mongoose.createConnection(database.uri, { dbName: name }).asPromise();
   const trail = await mongoose.createConnection(database.uri, { dbName: `${name}_audit` }).asPromise();
+  const { signingKey, vkey } = makeKeys();
+  const anchorPath = join(await mkdtemp(join(tmpdir(), 'strongroom-')), 'checkpoints');
+  const values = { TOKEN_KEY: randomBytes(32).toString('hex'), AUDIT_SIGNING_KEY: signingKey };
   const room = strongroom({
     environment: 'development',
     // Memory is for development only: in production this line is refused.
-    secrets: { provider: memoryProvider({ TOKEN_KEY: randomBytes(32).toString('hex') }), required: ['TOKEN_KEY'] },
-    audit: { connection: trail, app: 'quick-start' },
+    secrets: { provider: memoryProvider(values), required: ['TOKEN_KEY'] },
+    audit: { connection: trail, app: 'quick-start', evidence: { anchors: [fileAnchor(anchorPath, { every: 0 })] } },
   });
   console.log('ready:', JSON.stringify(await room.ready()));
   const Users = openUsers(room, users);
@@ -33,11 +40,13 @@ async function main(): Promise<void> {
     server.close();
     server.closeAllConnections();
     await room.close();
-    await Promise.all([users.close(), trail.close()]);
+    await Promise.all([users.close(), trail.close(), admin.close()]);
+    await rm(dirname(anchorPath), { recursive: true });
     await database.stop([name, `${name}_audit`]);
   }
 
-  const problems = await runTour({ base, room, Users });
+  const admin = await mongoose.createConnection(database.uri, { dbName: `${name}_audit` }).asPromise();
+  const problems = await runTour({ base, room, Users, proving: { room, vkey, admin, anchorPath } });
   for (const problem of problems) console.error(`NOT AS IT SHOULD BE: ${problem}`);
   if (isOnce) {
     await stop();

@@ -2,6 +2,7 @@
 import type { Model } from 'mongoose';
 import { AppendOnlyError, type AuditEvent, type Strongroom } from '../../src/index.js';
 import type { StoredUser } from './app.js';
+import { type EvidenceParts, proveTrail } from './evidence.js';
 import { promoteAll, reviewSupport } from './jobs.js';
 import { printTable } from './table.js';
 
@@ -10,6 +11,7 @@ export interface TourParts {
   base: string;
   room: Strongroom;
   Users: Model<StoredUser>;
+  proving: EvidenceParts;
 }
 
 type Answer = Record<string, string>;
@@ -34,7 +36,7 @@ const EXPECTED = [
 ] as const;
 
 /** Walks through everything; gives what was not as it should be, empty when all was well. */
-export async function runTour({ base, room, Users }: TourParts): Promise<string[]> {
+export async function runTour({ base, room, Users, proving }: TourParts): Promise<string[]> {
   const send = createClient(base);
   const since = new Date();
   const people = await act(send, { room, Users });
@@ -46,6 +48,7 @@ export async function runTour({ base, room, Users }: TourParts): Promise<string[
   const [first] = oldestFirst;
   if (first === undefined) return ['the trail is empty'];
   problems.push(...(await tryToChange(room, first)));
+  problems.push(...(await proveTrail(proving, first)));
   printCurl(base);
   return problems;
 }
@@ -73,7 +76,7 @@ function createClient(base: string): Send {
 }
 
 /** The acts, in the order of EXPECTED. Gives who is who. */
-async function act(send: Send, { room, Users }: Omit<TourParts, 'base'>): Promise<Map<string, string>> {
+async function act(send: Send, { room, Users }: Pick<TourParts, 'room' | 'Users'>): Promise<Map<string, string>> {
   console.log('\nWhat the users do:');
   const ada = await send('POST', '/auth/register', { body: ADMIN });
   const bob = await send('POST', '/auth/register', { body: CUSTOMER });

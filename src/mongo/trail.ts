@@ -18,7 +18,9 @@ import { readRunAsActor } from '../audit/run-as.js';
 import type { Sealer } from '../audit/sealer.js';
 import type { AuditGroup, AuditStore, StoreFilter } from '../audit/store.js';
 import { QueryError } from '../errors.js';
+import type { VerifyReport } from '../evidence/report.js';
 import type { Actor, AuditEvent } from '../event.js';
+import type { VerifyOptions } from './verification.js';
 
 /** The proof that the trail is as it was recorded. */
 export interface Evidence {
@@ -27,6 +29,12 @@ export interface Evidence {
    * @throws LEDGER_ALARM when the ledger is not as this process left it; AUDIT_KEY_MISSING; AUDIT_UNAVAILABLE after `audit.timeout`
    */
   seal(): Promise<void>;
+  /**
+   * Verifies the whole trail against the ledger, and the ledger against keys and anchors. What is wrong stands in the report; a rejection means that
+   * nothing can be said. Writes nothing; the app may go on meanwhile.
+   * @throws OPTIONS_INVALID without keys, or for a malformed key or state; AUDIT_UNAVAILABLE when the database cannot be read
+   */
+  verify(o: VerifyOptions): Promise<VerifyReport>;
   /**
    * The text of a `.tlog-proof` for one event, to be checked offline by `strongroom check-proof` or any implementation of its parts.
    * @throws QUERY_INVALID for an unknown `_id` or an event that is not sealed yet; LEDGER_ALARM when the event is not the one that was sealed
@@ -67,6 +75,7 @@ export interface TrailParts {
   readonly sealer: Sealer | null;
   /** Null with `audit: false`. */
   readonly ledger: LedgerStore | null;
+  readonly verify: Evidence['verify'];
   readonly readModel: () => Model<AuditEvent>;
   /** Hands over what finished requests and witnesses still have to say. */
   readonly settleActs: () => Promise<unknown>;
@@ -114,6 +123,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
     },
     stats: () => recorder.stats(),
     seal: async () => parts.sealer?.seal(),
+    verify: parts.verify,
     async prove(id) {
       if (parts.ledger === null) throw new QueryError('QUERY_INVALID', 'prove: with audit false there are no events');
       return proveEvent(parts.ledger, id);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
+import { generateKey } from '../../src/evidence/keys.js';
 import type { MongoMemoryServer } from 'mongodb-memory-server';
 import { startMongod } from '../mongod.js';
 import { type Block, readPage } from './markdown.js';
@@ -21,6 +22,8 @@ import {
 const README = readPage('README.md');
 const SECURITY = readPage('SECURITY.md');
 const RUNNABLE = README.blocks.filter(({ run }) => run !== undefined);
+
+const KEY = generateKey('docs.example/audit');
 
 describe('code blocks of the documentation', function () {
   // Each example is a process of its own; the compiler sees all of them and src.
@@ -40,7 +43,12 @@ describe('code blocks of the documentation', function () {
 
   function environment(): Record<string, string> {
     databases += 1;
-    return { AUDIT_URI: server.getUri(`docs_${databases}`), JWT_SECRET: 'only for this test' };
+    return {
+      AUDIT_URI: server.getUri(`docs_${databases}`),
+      AUDIT_SIGNING_KEY: KEY.signingKey,
+      VKEY: KEY.vkey,
+      JWT_SECRET: 'only for this test',
+    };
   }
 
   it('compile under strict and exactOptionalPropertyTypes', async () => {

@@ -14,7 +14,7 @@ export interface Strongroom extends RequestHandler {
   readonly secrets: SecretManager;
   readonly audit: AuditTrail;
   readonly hooks: Hooks;
-  roleChanges(options?: RoleChangeOptions): (schema: Schema) => void;
+  roleChanges(options?: RoleChangeOptions): (schema: Schema) => void;           // mongoose plugin for the users' schema
   ready(options?: { timeout?: Duration /* '10s' */ }): Promise<ReadyReport>;
   close(options?: { timeout?: Duration /* '10s' */ }): Promise<void>;           // idempotent; what could not be stored by then is counted in audit:lost
 }
@@ -31,6 +31,7 @@ export interface ReadyReport {
   audit: false | {
     enforcement: 'enforced' | 'unenforced' | 'unknown';
     indexes: 'ok' | 'created' | 'missing' | 'unknown';                          // missing ones are built on first use where the user may
+    evidence: 'signed' | 'throwaway' | 'unsealed' | false;
   };
 }
 
@@ -121,6 +122,7 @@ export interface AuditOptions {
   maxPendingBytes?: number;                                                     // default 64 MiB of events that wait for MongoDB
   abandonAfter?: Duration;                                                      // default '5m': a request that never ends is recorded as error / no_response
   passport?: object;                                                            // the app's passport instance
+  evidence?: EvidenceOptions | false;
   dangerouslyAllowUnenforced?: boolean;
 }
 export interface Actor { id: string | null; role?: string; onBehalfOf?: string; tenantId?: string }
@@ -158,6 +160,7 @@ export interface EventMap {                                                     
   'audit:failed': { draft: AuditDraft; error: Error; retrying: boolean };       // redacted
   'audit:lost': { count: number; reason: string };
   'audit:blocked': { operation: string; collection: string };                   // the append-only guard refused something
+  'audit:alarm': { kind: string; where: string; detail: string };
   'secret:fetched': { name: string; provider: string; ms: number };
   'secret:rotated': { name: string; source: 'set' | 'provider' };
   'secret:failed': { name: string; provider: string; code: string };
@@ -176,7 +179,41 @@ export declare class StrongroomError extends Error { readonly code: `ERR_STRONGR
 // OptionsError   OPTIONS_INVALID
 // SecretError    SECRET_NOT_FOUND, SECRET_PROVIDER_FAILED, SECRET_TIMEOUT, SECRET_DENIED, SECRET_INSECURE_IN_PRODUCTION, SECRET_PROVIDER_UNKNOWN, SECRET_READ_ONLY
 // AppendOnlyError  APPEND_ONLY_VIOLATION
-// AuditWriteError  AUDIT_WRITE_FAILED, AUDIT_UNAVAILABLE, AUDIT_REFUSED, AUDIT_UNENFORCED [4], AUDIT_KEY_MISSING [4]
+// AuditWriteError  AUDIT_WRITE_FAILED, AUDIT_UNAVAILABLE, AUDIT_REFUSED, AUDIT_UNENFORCED, AUDIT_KEY_MISSING
 // QueryError     QUERY_INVALID (400), QUERY_TIMEOUT (503)
-// StateError     CLOSED, LEDGER_ALARM [4]
+// StateError     CLOSED, LEDGER_ALARM
 // each code is prefixed: error.code === 'ERR_STRONGROOM_SECRET_NOT_FOUND'. A caller's AbortSignal rejects with its own reason.
+
+// ---- evidence ----------------------------------------------------------------------------
+export interface EvidenceOptions {
+  origin?: string;                      // log name, e.g. 'audit.example.com/prod'; default: the key's name; one that differs from it is OPTIONS_INVALID
+  key?: string;                         // name of the secret that holds the signing key; default 'AUDIT_SIGNING_KEY'
+  signer?: Signer;                      // instead of a key: KMS, HSM
+  keys?: readonly string[];             // vkeys of the other writers (rotation, several signers); one's own is always trusted
+  sealEvery?: Duration;                 // default '1s'
+  deadAfter?: Duration;                 // default '5m'
+  anchors?: readonly Anchor[];          // default in production: stdoutAnchor({ every: '1m' })
+  required?: boolean;                   // default true in production: no key, no start; `evidence: false` says no on purpose
+}
+export interface Signer { readonly vkey: string; sign(bytes: Uint8Array): Promise<Uint8Array> }
+export interface Anchor { put(note: string): Promise<void>; latest?(): Promise<string | null> }
+export declare function stdoutAnchor(options?: { every?: Duration }): Anchor;
+export declare function fileAnchor(path: string, options?: { every?: Duration }): Anchor;
+export interface Evidence {             // AuditTrail extends this
+  seal(): Promise<void>;                // seal what is durable now; for tests, serverless, shut-down
+  verify(o: { keys: readonly string[]; anchors?: readonly string[]; state?: VerifyState; onProgress?: (progress: { done: number; total: number }) => void }): Promise<VerifyReport>;
+  prove(id: string): Promise<string>;   // the text of a .tlog-proof
+}
+export interface VerifyReport {
+  readonly intact: boolean; readonly events: number; readonly entries: number; readonly newest: string | null; readonly state: VerifyState;
+  readonly violations: readonly { kind: ViolationKind; where: string; detail: string }[];
+  readonly warnings: readonly { kind: WarningKind; where: string; detail: string }[];
+}
+export interface VerifyState { readonly v: 1; readonly [key: string]: Json }
+export declare function assertIntact(report: VerifyReport): void;
+export type ViolationKind = 'ledger-gap' | 'ledger-entry-malformed' | 'ledger-note-malformed' | 'ledger-root-mismatch' | 'ledger-bad-signature' | 'ledger-no-known-signature' | 'ledger-retired-key' | 'ledger-origin' | 'ledger-peaks'
+  | 'ledger-index-field' | 'ledger-truncated' | 'ledger-forked' | 'stream-unregistered' | 'stream-reopened' | 'segment-gap' | 'seal-after-close' | 'time-regression' | 'event-edited' | 'event-missing' | 'event-inserted' | 'event-unsealed'
+  | 'event-malformed' | 'event-type' | 'event-time' | 'leaves-damaged' | 'segment-root';
+export type WarningKind = 'unsealed-tail' | 'recovered-segment' | 'adopted-history' | 'event-late' | 'stream-open' | 'stream-not-closed' | 'anchor-unusable';
+
+declare global { namespace Express { interface Request { readonly secrets: SecretsAccessor; readonly audit: RequestAudit } } }

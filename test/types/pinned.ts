@@ -125,3 +125,19 @@ export type Actions = [
   IsTrue<Same<keyof Ours.ActionMap, keyof Pinned.ActionMap>>,
   IsTrue<string extends Ours.AuditDraft['action'] ? true : false>,
 ];
+
+export type Evidence = [
+  IsTrue<Gives<typeof Ours.stdoutAnchor, typeof Pinned.stdoutAnchor>>,
+  IsTrue<Gives<typeof Ours.fileAnchor, typeof Pinned.fileAnchor>>,
+  IsTrue<Gives<typeof Ours.assertIntact, typeof Pinned.assertIntact>>,
+  IsTrue<Takes<Ours.EvidenceOptions, Pinned.EvidenceOptions>>,
+  IsTrue<Same<Ours.Signer, Pinned.Signer>>,
+  IsTrue<Takes<Ours.Anchor, Pinned.Anchor>>,
+  IsTrue<Gives<Ours.Evidence, Pinned.Evidence>>,
+  IsTrue<Gives<Ours.AuditTrail, Pinned.Evidence>>,
+  IsTrue<Takes<OptionsOf<Ours.Evidence['verify']>, OptionsOf<Pinned.Evidence['verify']>>>,
+  IsTrue<Same<Ours.VerifyReport, Pinned.VerifyReport>>,
+  IsTrue<Same<Ours.VerifyState, Pinned.VerifyState>>,
+  IsTrue<Same<Ours.ViolationKind, Pinned.ViolationKind>>,
+  IsTrue<Same<Ours.WarningKind, Pinned.WarningKind>>,
+];
