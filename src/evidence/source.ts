@@ -37,11 +37,11 @@ export interface Extent {
  * looks wrong is handed on as it is. Events and entries MAY be added while a verification reads.
  */
 export interface EvidenceSource {
-  /** Documents of the ledger whose `_id` is at least `from`, in order of `_id`, in batches; with `from` 0 also those whose `_id` is no number. */
-  ledger(from: number): AsyncIterable<readonly FoundEntry[]>;
+  /** Documents of the ledger in order of `_id`, in batches: all of them, whatever their `_id`, or those whose `_id` is a number of at least `from`. */
+  ledger(from?: number): AsyncIterable<readonly FoundEntry[]>;
   /** The member `leaves` of these documents, in the same order; undefined where there is none. It is asked for a few hundred at most. */
   leaves(numbers: readonly number[]): Promise<readonly unknown[]>;
-  /** All events in order of `_id`, in batches. What was durable before the first batch was asked for MUST be among them, unless it is deleted meanwhile. */
+  /** All events in order of `_id`, in batches; each MUST be read after it was asked for. What was durable before the first batch was asked for MUST be among them, unless it is deleted meanwhile. */
   events(): AsyncIterable<readonly FoundEvent[]>;
   /** For the display of progress; MAY be wrong. */
   extent(): Promise<Extent>;

@@ -66,7 +66,7 @@ class Verification {
 
   async run(): Promise<VerifyReport> {
     this.#extent = await this.#source.extent();
-    await this.#readLedger();
+    await this.#readLedger(this.#source.ledger());
     judgeAnchors(this.#anchors, this.#ledger, this.#report);
     await this.#confirmSignatures();
     const events = await this.#checkEvents();
@@ -93,9 +93,8 @@ class Verification {
     return saved !== undefined && saved.notes !== null && saved.keys === this.#keys ? saved.size : 0;
   }
 
-  /** Reads the ledger from where it was left. */
-  async #readLedger(): Promise<void> {
-    for await (const batch of this.#source.ledger(this.#ledger.size)) {
+  async #readLedger(documents: ReturnType<EvidenceSource['ledger']>): Promise<void> {
+    for await (const batch of documents) {
       for (const found of batch) this.#ledger.take(found);
       this.#tell(0);
     }
@@ -107,7 +106,7 @@ class Verification {
     if (this.#saved === undefined || below === 0) return;
     const { root, notes } = this.#saved;
     if (this.#ledger.rootAt(below)?.equals(root) === true && this.#ledger.notesAt(below) === notes) return;
-    for await (const batch of this.#source.ledger(0)) {
+    for await (const batch of this.#source.ledger()) {
       const again = batch.filter(({ document }) => (document._id as number) < below);
       for (const found of again) this.#ledger.judgeAgain(found);
       if (again.length < batch.length) return;
@@ -116,7 +115,8 @@ class Verification {
 
   async #checkEvents(): Promise<number> {
     const { streams } = this.#ledger;
-    const parts = { source: this.#source, streams, report: this.#report, refresh: () => this.#readLedger() };
+    const refresh = (): Promise<void> => this.#readLedger(this.#source.ledger(this.#ledger.size));
+    const parts = { source: this.#source, streams, report: this.#report, refresh };
     const check = new EventCheck(parts, this.#life);
     for await (const batch of this.#source.events()) {
       await check.take(batch);

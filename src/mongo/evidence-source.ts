@@ -31,8 +31,7 @@ export function createEvidenceSource(db: Db, collection: string): EvidenceSource
   const ledger = ledgerOf(collection);
   return {
     ledger: (from) => {
-      // From 0 on also what has no number: verification names it.
-      const filter = from === 0 ? {} : { _id: { $gte: from } };
+      const filter = from === undefined ? {} : { _id: { $gte: from } };
       return readBatches(db, { name: ledger, filter, size: ENTRIES_AT_ONCE }, readFoundEntry);
     },
     leaves: (numbers) => told(readLeaves(db, ledger, numbers)),

@@ -163,7 +163,7 @@ export function inOrder(events: readonly StoredEvent[]): StoredEvent[] {
 export function sourceOf(trail: Pick<Trail, 'events' | 'ledger'>, batch: number = 3): EvidenceSource {
   return {
     async *ledger(from) {
-      const found = trail.ledger.filter(({ _id }) => typeof _id !== 'number' || _id >= from);
+      const found = trail.ledger.filter(({ _id }) => from === undefined || _id >= from);
       for (let index = 0; index < found.length; index += batch) {
         yield found.slice(index, index + batch).map((document): FoundEntry => ({ document }));
       }
