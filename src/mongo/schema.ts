@@ -24,9 +24,10 @@ export function compileModel(connection: Connection, collection: string, onViola
     for (const listener of heard) listener(violation);
   };
   appendOnly(schema, { onViolation: onRefusal });
+  const model = connection.model(name, schema) as unknown as Model<AuditEvent>;
   // One listener for both: what touches both, such as dropDatabase, is told once.
   guardConnection(connection, ledgerOf(collection), onRefusal);
-  return connection.model(name, schema) as unknown as Model<AuditEvent>;
+  return model;
 }
 
 function listenersOf(connection: Connection, collection: string): Set<OnViolation> {
