@@ -1,17 +1,18 @@
-/** `npm run bench [-- secrets|hello|recording|roles] [--quick]`: prepares, measures everything in one run, prints one table. A missed goal is said and is no failure; a contender that does not work is. */
+/** `npm run bench [-- secrets|hello|recording|evidence|roles] [--quick]`: prepares, measures everything in one run, prints one table. A missed goal is said and is no failure; a contender that does not work is. */
 import { cpus, loadavg } from 'node:os';
 import { startMongod } from '../mongod.js';
 import { prepare } from './prepare.js';
 import { printTable, type Row } from './table.js';
 
 const quick = process.argv.includes('--quick');
-const PARTS = ['secrets', 'hello', 'recording', 'roles'] as const;
+const PARTS = ['secrets', 'hello', 'recording', 'evidence', 'roles'] as const;
 const wanted = process.argv.slice(2).filter((argument) => argument !== '--quick');
 const stranger = wanted.find((argument) => !PARTS.some((name) => name === argument));
 if (stranger !== undefined) throw new Error(`there is no part "${stranger}": ${PARTS.join(', ')}, or --quick`);
 
 prepare();
 // Only now is there something to import.
+const { measureEvidence } = await import('./evidence.js');
 const { measureHello } = await import('./hello.js');
 const { measureRecording } = await import('./recording.js');
 const { measureRoles } = await import('./roles.js');
@@ -24,6 +25,7 @@ try {
     ...(await part('secrets', () => measureSecrets(quick))),
     ...(await part('hello', () => measureHello(server.getUri(), quick))),
     ...(await part('recording', () => measureRecording(server.getUri(), quick))),
+    ...(await part('evidence', () => measureEvidence(server.getUri(), quick))),
     ...(await part('roles', () => measureRoles(server.getUri(), quick))),
   ];
   conclude(printTable(rows, !quick));
