@@ -8,8 +8,9 @@ import { readSigningKey, readVerifierKey } from '../../src/evidence/keys.js';
 import { canonicalText } from '../../src/evidence/line.js';
 import { judgeNote, readNote, signCheckpoint } from '../../src/evidence/note.js';
 import { CompactRange, inclusionPath, leafHash, rootFromInclusion, rootOf } from '../../src/evidence/tree.js';
+import { verifyEvidence } from '../../src/evidence/verify.js';
 import { buildGo, printed } from './foreign.js';
-import { makeHonestTrail, writeFolder } from './honest.js';
+import { makeHonestTrail, sourceOf, writeFolder } from './honest.js';
 
 interface Made {
   skey: string;
@@ -48,6 +49,11 @@ describe('Go (x/mod/sumdb and an RFC 8785 library)', () => {
     expect(count['inclusion']).to.equal(3 * entries);
     expect(count['segments']).to.equal(entries - 4);
     expect(count['events']).to.equal(trail.events.size).and.to.be.above(8000);
+    const keys = [readVerifierKey(trail.vkey, 'key')];
+    const now = new Date('2026-02-03T04:10:00Z');
+    const report = await verifyEvidence(sourceOf(trail.lines(), trail.documents), { keys, now });
+    expect(report.violations, 'our own verifier says the same').to.deep.equal([]);
+    expect(report).to.include({ events: trail.events.size, entries });
     expect(count['proofs']).to.equal(proven.length).and.to.be.above(80);
   });
 

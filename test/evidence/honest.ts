@@ -5,8 +5,9 @@ import { type EntryDraft, eventId, placeEntry, writeEntry } from '../../src/evid
 import { generateKey, readSigningKey, type Signer } from '../../src/evidence/keys.js';
 import { copiesOf, type LedgerDocument, writeLedgerLine } from '../../src/evidence/ledger-document.js';
 import { canonicalLine } from '../../src/evidence/line.js';
-import { signCheckpoint } from '../../src/evidence/note.js';
+import { type Checkpoint, signCheckpoint } from '../../src/evidence/note.js';
 import { writeProof } from '../../src/evidence/proof.js';
+import type { EvidenceSource } from '../../src/evidence/source.js';
 import { CompactRange, inclusionPath, leafHash, rootOf } from '../../src/evidence/tree.js';
 import { makeEvent } from '../audit/events.js';
 
@@ -99,6 +100,11 @@ export class HonestTrail {
     });
   }
 
+  /** A note of any checkpoint, signed as the trail's are. */
+  sign(checkpoint: Checkpoint): Promise<string> {
+    return signCheckpoint(checkpoint, this.#signer);
+  }
+
   /** Lines of `events.ndjson`, in their order. */
   lines(): string[] {
     return [...this.events].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, line]) => line);
@@ -111,7 +117,7 @@ export class HonestTrail {
     const text = writeEntry(entry);
     this.#ledger.append(leafHash(text));
     const { size } = this.#ledger;
-    const note = await signCheckpoint({ origin: ORIGIN, size, root: this.#ledger.root() }, this.#signer);
+    const note = await this.sign({ origin: ORIGIN, size, root: this.#ledger.root() });
     const peaks = Buffer.concat(this.#ledger.peaks);
     const covered = leaves.length === 0 ? {} : { leaves };
     this.documents.push({ _id: entry.n, ...copiesOf(entry), entry: text, note, peaks, ...covered });
@@ -142,6 +148,21 @@ export async function makeHonestTrail(): Promise<HonestTrail> {
     await trail.cover('close', letter);
   }
   return trail;
+}
+
+/** The same as a source of verification. */
+export function sourceOf(lines: readonly string[], documents: readonly LedgerDocument[]): EvidenceSource {
+  const idOf = (line: string): string => (JSON.parse(line) as { _id: string })._id;
+  return {
+    async *ledger(from = 0) {
+      yield documents.filter(({ _id }) => _id >= from).map((document) => ({ document }));
+    },
+    leaves: (numbers) => Promise.resolve(numbers.map((n) => documents.find(({ _id }) => _id === n)?.leaves)),
+    async *events() {
+      yield lines.map((line) => ({ id: idOf(line), preimage: `\0${line}` }));
+    },
+    extent: () => Promise.resolve({ entries: documents.length, events: lines.length }),
+  };
 }
 
 /** Writes `events.ndjson`, `ledger.ndjson` and `keys.txt`. */

@@ -85,6 +85,7 @@ describe('evidence/note', () => {
     'no signature': () => '',
     'an empty signature line': () => '\n',
     'no line feed at the end': (good) => good.slice(0, -1),
+    'another character for the line feed at the end': (good) => `${good.slice(0, -1)}x`,
     'a line feed more at the end': (good) => `${good}\n`,
     'text behind the end': (good) => `${good}and more`,
     'a hyphen for the dash': (good) => good.replace('—', '-'),

@@ -2,10 +2,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { OptionsError } from '../../src/errors.js';
-import { eventId } from '../../src/evidence/entry.js';
+import { eventId, placeEntry, writeEntry } from '../../src/evidence/entry.js';
 import { generateKey, readSigningKey, readVerifierKey } from '../../src/evidence/keys.js';
 import { readNote, signCheckpoint } from '../../src/evidence/note.js';
 import { checkProof, type ProvenEvent, readProof, writeProof } from '../../src/evidence/proof.js';
+import { leafHash } from '../../src/evidence/tree.js';
 import { HonestTrail, ORIGIN, streamNamed } from './honest.js';
 
 const ID = eventId(streamNamed('A'), 21);
@@ -126,6 +127,17 @@ describe('evidence/proof', () => {
     expect(said).to.deep.include({ proven: false, detail: 'no trusted key signed the ledger' });
   });
 
+  it('does not prove by a seal that says another place than it has, whoever signed that', async () => {
+    const wrong = new HonestTrail();
+    wrong.record('A', 1);
+    const stray = readProof(await proveAlone(wrong, 5));
+    expect(check(writeProof(stray), wrong.lines()[0]!, [wrong.vkey])).to.deep.include({
+      proven: false,
+      detail: 'the seal is not in the signed ledger',
+    });
+    expect(check(await proveAlone(wrong, 0), wrong.lines()[0]!, [wrong.vkey])).to.include({ proven: true });
+  });
+
   it('does not prove by a seal that stands elsewhere in the ledger, or is none', () => {
     const read = readProof(proof);
     const elsewhere = { ...read, entry: 4 };
@@ -147,7 +159,7 @@ describe('evidence/proof', () => {
     'line ends of Windows': (text) => text.replaceAll('\n', '\r\n'),
     'no checkpoint': (text) => text.slice(0, text.indexOf('\n\n')),
     'nothing at all': () => '',
-    ...withExtra('a member more in extra', (extra) => ({ ...extra, more: 1 })),
+    ...withExtra('a member more in extra', (extra) => ({ also: 1, ...extra })),
     ...withExtra('a member less in extra', ({ index, path }) => ({ index, path })),
     ...withExtra('an index in extra that is a text', (extra) => ({ ...extra, index: '12' })),
     ...withExtra('an index in extra with a fraction', (extra) => ({ ...extra, index: 12.5 })),
@@ -161,6 +173,16 @@ describe('evidence/proof', () => {
       expect(() => readProof(change(proof)) && checkProof(readProof(change(proof)), line, [])).to.throw(OptionsError);
     });
 });
+
+/** A proof by a ledger of one entry, which says that its place is `n`. */
+async function proveAlone(trail: HonestTrail, n: number): Promise<string> {
+  const stream = streamNamed('A');
+  const root = leafHash(trail.lines()[0]!).toString('base64');
+  const draft = { kind: 'seal', by: stream, stream, from: 0, count: 1, root } as const;
+  const seal = writeEntry(placeEntry(draft, n, new Date(0)));
+  const note = await trail.sign({ origin: ORIGIN, size: 1, root: leafHash(seal) });
+  return writeProof({ index: 0, path: [], seal, entry: 0, entryPath: [], note });
+}
 
 interface Extra {
   index: unknown;

@@ -194,6 +194,14 @@ describe('evidence/tree', () => {
     expect(rootFromInclusion({ leaf, index: 0, size: 2 }, [step])).to.deep.equal(nodeHash(leaf, step));
   });
 
+  it('gives no root for a path that is too short or too long', () => {
+    const [leaf, step] = [leafHash('a'), leafHash('b')];
+    expect(rootFromInclusion({ leaf, index: 0, size: 2 }, [])).to.equal(undefined);
+    expect(rootFromInclusion({ leaf, index: 0, size: 2 }, [step, step])).to.equal(undefined);
+    expect(rootFromInclusion({ leaf, index: 0, size: 1 }, [step])).to.equal(undefined);
+    expect(rootFromInclusion({ leaf, index: 4, size: 5 }, [step, step])).to.equal(undefined);
+  });
+
   it('proves places beyond 2^32, where bit operators would lie', () => {
     const size = 2 ** 40 + 1;
     const path = [leafHash('the first 2^40')];

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { generateKey } from '../../src/evidence/keys.js';
+import type { EntryDraft } from '../../src/evidence/entry.js';
 import type { LedgerDocument } from '../../src/evidence/ledger-document.js';
+import { EMPTY_ROOT } from '../../src/evidence/tree.js';
 import { needCommand } from './foreign.js';
 import { HonestTrail, makeHonestTrail, streamNamed, writeFolder } from './honest.js';
 
@@ -126,6 +128,34 @@ describe('examples/verify.py', () => {
       expect(text).to.match(finding);
       expect(code).to.equal(1);
     });
+
+  const none = { count: 0, root: EMPTY_ROOT.toString('base64') } as const;
+  const [B, C, Z] = [streamNamed('B'), streamNamed('C'), streamNamed('Z')];
+  const WRONG_ENTRIES: Readonly<Record<string, EntryDraft>> = {
+    'leaves numbers out': { kind: 'seal', by: A, stream: A, from: 21, ...none },
+    'covers numbers again': { kind: 'seal', by: A, stream: A, from: 19, ...none },
+    'goes on after the end of its stream': { kind: 'recover', by: A, stream: B, from: 5, ...none },
+    'opens a stream again': { kind: 'open', by: C, stream: C, host: 'h', app: null },
+    'is of a stream that nobody opened': { kind: 'seal', by: Z, stream: Z, from: 0, ...none },
+  };
+  for (const [what, draft] of Object.entries(WRONG_ENTRIES))
+    it(`finds a signed entry that ${what}`, async () => {
+      const trail = await makeSmallTrail();
+      await trail.append(draft);
+      const { code, text } = await judge(partsOf(trail));
+      expect(text).to.match(/^ledger#9: not where .* goes on\n.* 1 faults$/m);
+      expect(code).to.equal(1);
+    });
+
+  it('finds an unsealed event behind a number that is missing', async () => {
+    const trail = await makeSmallTrail();
+    trail.record('A', 3);
+    const parts = partsOf(trail);
+    parts.lines.splice(21, 1);
+    const { code, text } = await judge(parts);
+    expect(text).to.match(/AAA\.000000000022: no seal covers it\n27 events \(1 not yet sealed\)/);
+    expect(code).to.equal(1);
+  });
 
   it('finds events that the trail holds after its stream has long been silent', async () => {
     const trail = await makeSmallTrail();
