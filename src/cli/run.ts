@@ -17,6 +17,9 @@ export interface Session {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** What a command met is not as it was left: no mere failure. */
+const VIOLATION = 'ERR_STRONGROOM_LEDGER_ALARM';
+
 /** Runs one command line, without the names of node and script; never rejects. */
 export async function run(argv: readonly string[], session: Session): Promise<ExitCode> {
   try {
@@ -28,7 +31,7 @@ export async function run(argv: readonly string[], session: Session): Promise<Ex
     const failure = readFailure(error);
     if (argv.includes('--json')) session.output.write(`${JSON.stringify({ error: failure })}\n`);
     session.output.say(`strongroom: ${failure.message}`);
-    return 2;
+    return failure.code === VIOLATION ? 1 : 2;
   }
 }
 
