@@ -1,5 +1,5 @@
 /** Which events may go, and letting them go: by segment, the entry first, the events after it. It knows no timer and no database. @see EVIDENCE, "Keys, proofs, retention, erasure" */
-import { type Entry, eventId, isSegmentEntry, readEntry, type SegmentEntry } from '../evidence/entry.js';
+import { type Entry, eventId, isSegmentEntry, readEntry, readEventId, type SegmentEntry } from '../evidence/entry.js';
 import type { FoundLedgerDocument } from '../evidence/ledger-document.js';
 import { canonicalLine } from '../evidence/line.js';
 import { readNote } from '../evidence/note.js';
@@ -135,7 +135,7 @@ async function readSegment(store: LedgerStore, entry: SegmentEntry, from: number
   const limit = Math.min(PAGE, entry.count - from);
   const end = eventId(entry.stream, entry.from + from + limit);
   const events = await store.readEvents(entry.stream, entry.from + from, limit);
-  return events.filter(({ _id }) => _id < end);
+  return events.filter(({ _id }) => _id < end && readEventId(_id) !== undefined);
 }
 
 /** What has no line was not sealed: its leaf fits nothing. */
