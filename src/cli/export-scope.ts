@@ -28,6 +28,8 @@ const DEAD_AFTER_MS = 300_000;
 export class ExportScope {
   readonly #parts: ScopeParts;
   readonly #streams = new Map<string, Known>();
+  /** `at` of the newest exported entry: by it verification of the export judges what is alive and what is new. */
+  #newestAt = 0;
   #readAtMs = 0;
   /** The stream that was decided last, and how. */
   #decided = { stream: '', belongs: true };
@@ -43,6 +45,7 @@ export class ExportScope {
     const { sealedTo = 0 } = this.#streams.get(entry.stream) ?? {};
     const end = isSegmentEntry(entry) ? entry.from + entry.count : 0;
     this.#streams.set(entry.stream, { sealedTo: Math.max(sealedTo, end), lastAt: Date.parse(entry.at) });
+    this.#newestAt = Math.max(this.#newestAt, Date.parse(entry.at));
   }
 
   /** The ledger was read to its end, now. */
@@ -56,7 +59,7 @@ export class ExportScope {
     if (place === undefined) return true;
     const known = this.#streams.get(place.stream);
     if (known !== undefined && place.sequence < known.sealedTo) return true;
-    if (known !== undefined && known.lastAt >= this.#readAtMs - DEAD_AFTER_MS) return true;
+    if (known !== undefined && known.lastAt >= this.#newestAt - DEAD_AFTER_MS) return true;
     if (this.#decided.stream !== place.stream) {
       this.#decided = { stream: place.stream, belongs: await this.#decide(place.stream, known !== undefined) };
     }
@@ -66,8 +69,10 @@ export class ExportScope {
   async #decide(stream: string, isKnown: boolean): Promise<boolean> {
     const { now, isLater } = this.#parts;
     if (await isLater(stream)) return false;
-    // A stream so new that even the present ledger does not know it. What began later than any clock can say is no writer's.
+    if (isKnown) return true;
+    // It may be so new that even the present ledger does not know it; what verification would not take for new is left to the next export.
     const began = streamTime(stream);
-    return isKnown || began <= this.#readAtMs + DEAD_AFTER_MS || began > now() + DEAD_AFTER_MS;
+    const isNew = began >= this.#readAtMs - DEAD_AFTER_MS && began <= now() + DEAD_AFTER_MS;
+    return !isNew || began <= this.#newestAt + DEAD_AFTER_MS;
   }
 }

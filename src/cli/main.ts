@@ -1,17 +1,8 @@
 #!/usr/bin/env node
-/** The bin `strongroom`: this process' argv, streams and exit code. It knows which commands there are and nothing of them. */
-import { adopt } from './adopt.js';
-import { checkProofCommand } from './check-proof.js';
-import { doctor } from './doctor.js';
-import { exportCommand } from './export.js';
-import { keygen } from './keygen.js';
+/** The bin `strongroom`: this process' argv, streams and exit code. It knows no command. */
+import { COMMANDS } from './commands.js';
 import { createOutput } from './output.js';
-import { prove } from './prove.js';
-import { provisionCommand } from './provision.js';
-import { pruneCommand } from './prune.js';
 import { run } from './run.js';
-
-const COMMANDS = [keygen, provisionCommand, doctor, exportCommand, prove, checkProofCommand, adopt, pruneCommand];
 
 // Whatever ends this process before its work does must not look like success.
 process.exitCode = 2;

@@ -7,15 +7,7 @@ import { verifyEvidence, type VerifyEvidenceOptions } from '../evidence/verify.j
 import { isRecord } from '../settings.js';
 import { createEvidenceSource } from '../mongo/evidence-source.js';
 import { ledgerOf } from '../mongo/excess.js';
-import {
-  type Call,
-  type Command,
-  COLLECTION_FLAG,
-  JSON_FLAG,
-  KEYS_FLAG,
-  type Outcome,
-  URI_FLAG,
-} from './command.js';
+import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, KEYS_FLAG, type Outcome, URI_FLAG } from './command.js';
 import { type Place, withDatabase } from './database.js';
 import { openExportFolder } from './export-folder.js';
 import { RefusalError } from './failure.js';
@@ -94,8 +86,12 @@ async function assertThere(db: Place['db'], collection: string): Promise<void> {
 }
 
 async function verifyFolder(call: Call, folder: string, against: Against): Promise<VerifyReport> {
-  const { source, now } = await openExportFolder(folder);
-  return judge(call, source, { ...against, now });
+  const { source, now, close } = await openExportFolder(folder);
+  try {
+    return await judge(call, source, { ...against, now });
+  } finally {
+    await close();
+  }
 }
 
 function judge(

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { resolveRecordingOptions } from '../../src/audit/options.js';
 import { REGISTERED_ACTIONS } from '../../src/audit/vocabulary.js';
+import { COMMANDS } from '../../src/cli/commands.js';
 import { ERROR_CODES, type ErrorName } from '../../src/errors.js';
 import { resolveCaptureOptions } from '../../src/http/options.js';
 import { ACCOUNT_WORDS, DEFAULT_TABLE } from '../../src/http/rules.js';
@@ -185,6 +186,15 @@ describe('tables of README', () => {
       const exported = (publicNames as unknown as Record<string, { prototype: unknown }>)[String(name)];
       expect(exported?.prototype, String(name)).to.be.instanceOf(StrongroomError);
     }
+  });
+
+  it('lists the commands of the command line, each with its flags', () => {
+    const shown = rowsOf(README, 'Command line', 'command').map(([name, , flags]) => [
+      codeWords(name),
+      codeWords(flags),
+    ]);
+    const known = COMMANDS.map(({ name, flags }) => [[name], Object.keys(flags).map((flag) => `--${flag}`)]);
+    expect(shown).to.deep.equal(known);
   });
 
   it('promises the versions that the package accepts', () => {
