@@ -24,7 +24,7 @@ export class ExportReading {
   /** The lines of the ledger; all of them are to be read before the events. */
   async *ledger(): AsyncGenerator<ExportLine, void, undefined> {
     for await (const line of ledgerLines(this.#db, this.#collection, 0)) {
-      this.#scope.take(line.document?.['entry']);
+      this.#scope.take(line.document?.entry);
       this.#pass(line);
       yield line;
     }
@@ -52,15 +52,15 @@ export class ExportReading {
   async #readOn(): Promise<void> {
     for await (const line of ledgerLines(this.#db, this.#collection, this.#end)) {
       this.#pass(line);
-      this.#later.add(line.document?.['stream']);
-      if (line.document?.['kind'] === 'prune') this.#wasPruned = true;
+      this.#later.add(line.document?.stream);
+      if (line.document?.kind === 'prune') this.#wasPruned = true;
     }
   }
 
   /** A document that is no entry may have any number, also one that no entry ever reaches. */
   #pass({ document }: ExportLine): void {
-    const text = document?.['entry'];
+    const text = document?.entry;
     const entry = typeof text === 'string' ? readEntry(text) : undefined;
-    if (entry !== undefined && entry.n === document?.['_id']) this.#end = Math.max(this.#end, entry.n + 1);
+    if (entry !== undefined && entry.n === document?._id) this.#end = Math.max(this.#end, entry.n + 1);
   }
 }

@@ -102,8 +102,8 @@ class Tally {
   }
 
   async *texts(lines: AsyncIterable<ExportLine>): AsyncGenerator<string, void, undefined> {
-    for await (const { text, id, document } of lines) {
-      if (document === undefined) this.#note(id);
+    for await (const { text, id, isStrange } of lines) {
+      if (isStrange) this.#note(id);
       this.#done += 1;
       this.#update({ done: this.#done, total: this.#total });
       yield text;

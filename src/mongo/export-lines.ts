@@ -1,13 +1,14 @@
 /** A trail and its ledger as the lines of an export, in order, as they are stored: nothing is repaired. It knows no file and no rule of verification. */
 import mongoose from 'mongoose';
 import type { Connection } from 'mongoose';
-import { type LedgerDocument, writeLedgerLine } from '../evidence/ledger-document.js';
-import { canonicalLine, canonicalText } from '../evidence/line.js';
+import { type FoundLedgerDocument, type LedgerDocument, writeLedgerLine } from '../evidence/ledger-document.js';
+import { canonicalText } from '../evidence/line.js';
 import type { Canonical } from '../evidence/normalise.js';
+import { readFoundEntry } from './evidence-source.js';
 import { ledgerOf } from './excess.js';
+import { readStoredLine } from './stored-line.js';
 
 type Db = NonNullable<Connection['db']>;
-type Document = Record<string, unknown>;
 
 const { BSON } = mongoose.mongo;
 
@@ -17,69 +18,74 @@ export interface ExportLine {
   readonly text: string;
   /** The document's `_id`, as text when it is none. */
   readonly id: string;
-  /** The document; undefined when it is not in the form that this package stores. Its line is then `{ _id, bson }`, its bytes in base64: `verify` names it. */
-  readonly document: Document | undefined;
+  /** Whether it is not in the form that this package stores. Its line is then `{ _id, bson }`, its bytes in base64: `verify` names it. */
+  readonly isStrange: boolean;
+  /** The document, of a line of the ledger that is not strange. */
+  readonly document?: FoundLedgerDocument;
 }
 
 /** Raw: a key that is there twice shows in the bytes only. */
 const READ = { raw: true, readPreference: 'primary', readConcern: { level: 'majority' }, batchSize: 1000 } as const;
-const DECODE = { promoteBuffers: true } as const;
 
 /** The lines of `events.ndjson`, ordered by `_id`. */
 export function eventLines(db: Db, collection: string): AsyncGenerator<ExportLine, void, undefined> {
-  return readLines(db, collection, { filter: {}, write: canonicalLine });
+  return readLines(db, collection, { filter: {}, read: readEvent });
 }
 
 /** The lines of `ledger.ndjson` from an entry on, ordered by `_id`; from 0 on also those whose `_id` is no number. */
 export function ledgerLines(db: Db, collection: string, from: number): AsyncGenerator<ExportLine, void, undefined> {
   const filter = from === 0 ? {} : { _id: { $gte: from } };
-  return readLines(db, ledgerOf(collection), { filter, write: writeLedger });
+  return readLines(db, ledgerOf(collection), { filter, read: readDocument });
 }
 
 interface Reading {
   readonly filter: object;
-  readonly write: (document: Document) => string;
+  readonly read: (raw: Buffer) => ExportLine;
 }
 
 async function* readLines(
   db: Db,
   name: string,
-  { filter, write }: Reading,
+  { filter, read }: Reading,
 ): AsyncGenerator<ExportLine, void, undefined> {
   const cursor = db.collection(name).find(filter, READ).sort({ _id: 1 });
   try {
-    for await (const raw of cursor) yield toLine(raw as unknown as Buffer, write);
+    for await (const raw of cursor) yield read(raw as unknown as Buffer);
   } finally {
     await cursor.close();
   }
 }
 
-function toLine(raw: Buffer, write: (document: Document) => string): ExportLine {
-  try {
-    const document = BSON.deserialize(raw, DECODE);
-    const text = write(document);
-    // What a reader of the line would not see, such as the first of two values under one key, shows in other bytes.
-    if (Buffer.compare(BSON.serialize(document), raw) === 0) return { text, id: String(document['_id']), document };
-  } catch {
-    // It is no document of this package, or none at all: its bytes say more than anything that could be read from it.
-  }
-  const _id = readId(raw);
-  const text = canonicalText({ _id, bson: Buffer.from(raw).toString('base64') });
-  return { text, id: typeof _id === 'string' ? _id : canonicalText(_id), document: undefined };
+function readEvent(raw: Buffer): ExportLine {
+  const { id, preimage, fault } = readStoredLine(raw);
+  return fault === undefined ? { text: preimage.slice(1), id, isStrange: false } : showBytes(raw);
 }
 
-function writeLedger(document: Document): string {
+function readDocument(raw: Buffer): ExportLine {
+  const { document, fault } = readFoundEntry(raw);
   const { peaks, leaves } = document;
   // A text in their place would be written as if it were bytes.
   const areBytes = Buffer.isBuffer(peaks) && (leaves === undefined || Buffer.isBuffer(leaves));
-  if (!areBytes) throw new TypeError('peaks or leaves are no bytes');
-  return writeLedgerLine(document as unknown as LedgerDocument);
+  if (fault !== undefined || !areBytes) return showBytes(raw);
+  try {
+    const text = writeLedgerLine(document as LedgerDocument);
+    return { text, id: String(document._id), isStrange: false, document };
+  } catch {
+    return showBytes(raw);
+  }
+}
+
+/** It is no document of this package, or none at all: its bytes say more than anything that could be read from it. */
+function showBytes(raw: Buffer): ExportLine {
+  const _id = readId(raw);
+  const text = canonicalText({ _id, bson: Buffer.from(raw).toString('base64') });
+  return { text, id: typeof _id === 'string' ? _id : canonicalText(_id), isStrange: true };
 }
 
 /** The `_id` as extended JSON writes it; null when it cannot be read. */
 function readId(raw: Buffer): Canonical {
   try {
-    const { _id } = BSON.deserialize(raw, { ...DECODE, validation: { utf8: false } });
+    const { _id } = BSON.deserialize(raw, { validation: { utf8: false } });
     return typeof _id === 'string' ? _id : (JSON.parse(BSON.EJSON.stringify(_id)) as Canonical);
   } catch {
     return null;

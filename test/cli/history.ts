@@ -21,7 +21,7 @@ export async function record(room: Strongroom, count: number, at: Date): Promise
     target: 'user',
     targetId: `ü${index}`,
     at: new Date(at.getTime() + index * 1000),
-    meta: { index, text: 'a "quoted"\u2028 word' },
+    meta: { index, text: 'a "quoted" wörd' },
   }));
   const events = await Promise.all(drafts.map((draft) => room.audit.record(draft)));
   return events.map(({ _id }) => _id);
