@@ -210,6 +210,39 @@ export async function makeTrail(): Promise<Trail & { a: string; b: string; c: st
   return Object.assign(trail, { a, b, c });
 }
 
+/** A trail, and what its honest processes do one after the other. */
+export interface Living {
+  trail: Trail;
+  step: (choice: number, amount: number) => Promise<void>;
+}
+
+/** Streams that open, write, seal, beat, are recovered, close; time that passes; prunes; new keys. */
+export async function live(steps: readonly (readonly [number, number])[]): Promise<Living> {
+  const trail = new Trail();
+  const open: string[] = [await trail.open()];
+  const living: Living = { trail, step: (choice, amount) => act({ trail, open }, choice, amount) };
+  for (const [choice, amount] of steps) await living.step(choice, amount);
+  return living;
+}
+
+async function act({ trail, open }: { trail: Trail; open: string[] }, choice: number, amount: number): Promise<void> {
+  const stream = open[choice % open.length]!;
+  const other = open.find((name) => name !== stream);
+  if (amount === 0) open.push(await trail.open());
+  else if (amount < 4) trail.write(stream, amount);
+  else if (amount < 6) await trail.seal(stream, 'seal', { limit: choice % 7 });
+  else if (amount === 6 && other !== undefined) await trail.seal(stream, 'recover', { by: other });
+  else if (amount === 7) {
+    trail.now += choice % 20_000;
+    // Whoever lives beats, so that nobody is dead.
+    for (const name of open) await trail.seal(name, 'seal', { limit: 1 });
+  } else if (amount === 8 && open.length > 1) {
+    await trail.seal(stream, 'close');
+    open.splice(open.indexOf(stream), 1);
+  } else if (choice % 5 === 0) await trail.prune(stream, Math.floor((trail.ledger.length - 1) / 2));
+  else trail.key = (choice % 2) as 0 | 1;
+}
+
 /** `kind where` of each violation. */
 export function violationsOf({ violations }: VerifyReport): string[] {
   return violations.map(({ kind, where }) => `${kind} ${where}`);

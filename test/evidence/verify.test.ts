@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { generateKey, readVerifierKey } from '../../src/evidence/keys.js';
 import { verifyEvidence } from '../../src/evidence/verify.js';
-import { makeTrail, sourceOf, START, Trail, trusting, violationsOf, VKEYS, warningsOf } from './trail.js';
+import { live, makeTrail, sourceOf, START, Trail, trusting, violationsOf, VKEYS, warningsOf } from './trail.js';
 
 const HOUR = 3_600_000;
 
@@ -123,7 +123,7 @@ describe('verification of an honest trail', () => {
   it('finds nothing in any history that honest processes make', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.nat(), fc.nat(9)), { maxLength: 60 }), async (steps) => {
-        const trail = await live(steps);
+        const { trail } = await live(steps);
         const report = await trail.verify();
         expect(violationsOf(report)).to.deep.equal([]);
         expect(report.events).to.equal(trail.events.length);
@@ -148,26 +148,3 @@ describe('verification of an honest trail', () => {
     expect(told.every(({ done }, index) => index === 0 || done >= told[index - 1]!.done)).to.equal(true);
   });
 });
-
-/** Streams that open, write, seal, beat, die, are recovered, wake up, close; time that passes; prunes; new keys. */
-async function live(steps: readonly (readonly [number, number])[]): Promise<Trail> {
-  const trail = new Trail();
-  const open: string[] = [await trail.open()];
-  for (const [choice, amount] of steps) {
-    const stream = open[choice % open.length]!;
-    const other = open.find((name) => name !== stream);
-    if (amount === 0) open.push(await trail.open());
-    else if (amount < 4) trail.write(stream, amount);
-    else if (amount < 6) await trail.seal(stream, 'seal', { limit: choice % 7 });
-    else if (amount === 6 && other !== undefined) await trail.seal(stream, 'recover', { by: other });
-    else if (amount === 7) trail.now += choice % 20_000;
-    else if (amount === 8 && open.length > 1) {
-      await trail.seal(stream, 'close');
-      open.splice(open.indexOf(stream), 1);
-    } else if (choice % 5 === 0) await trail.prune(stream, Math.floor(trail.ledger.length / 2));
-    else trail.key = (choice % 2) as 0 | 1;
-  }
-  // Whoever lives beats, so that nobody is dead.
-  for (const stream of open) await trail.seal(stream, 'seal', { limit: 1 });
-  return trail;
-}
