@@ -146,7 +146,7 @@ describe('a saved state', () => {
 });
 
 describe('verification while writers go on', () => {
-  /** The trail as a source, and something that happens between its ledger and its events, or before each batch of events. */
+  /** The trail as a source, and what happens before its events, and then with each batch, both before it is handed over and after. */
   function during(trail: Trail, happens: (batch: number) => unknown, size: number = 2): ReturnType<typeof sourceOf> {
     const source = sourceOf(trail, size);
     return {
@@ -155,9 +155,9 @@ describe('verification while writers go on', () => {
         let batch = 0;
         await happens(batch);
         for await (const events of source.events()) {
+          await happens((batch += 1));
           yield events;
-          batch += 1;
-          await happens(batch);
+          await happens((batch += 1));
         }
       },
     };
@@ -177,7 +177,49 @@ describe('verification while writers go on', () => {
 
   it('accuses nobody of events that are pruned meanwhile', async () => {
     const trail = await makeTrail();
-    const source = during(trail, (batch) => (batch === 2 ? trail.prune(trail.c, 12) : undefined));
+    const source = during(trail, (batch) => (batch === 4 ? trail.prune(trail.c, 12) : undefined));
+    expect(violationsOf(await trail.verify({}, source))).to.deep.equal([]);
+  });
+
+  it('accuses nobody of events that are pruned twice meanwhile', async () => {
+    const trail = await makeTrail();
+    const source = during(trail, (batch) => (batch % 6 === 2 ? trail.prune(trail.c, batch) : undefined));
+    expect(violationsOf(await trail.verify({}, source))).to.deep.equal([]);
+  });
+
+  it('does not look for the events of a stream that wrote its first ones when its place had been passed', async () => {
+    const trail = new Trail();
+    const [first, silent, last] = [await trail.open(), await trail.open(), await trail.open()];
+    for (const stream of [first, last]) {
+      trail.write(stream, 4);
+      await trail.seal(stream);
+    }
+    const source = during(trail, async (batch) => {
+      if (batch !== 6) return;
+      trail.write(silent, 2);
+      await trail.seal(silent);
+      await trail.prune(first, 4);
+    });
+    expect(violationsOf(await trail.verify({}, source))).to.deep.equal([]);
+  });
+
+  it('does not look for events that were written behind a batch which had been read', async () => {
+    const trail = new Trail();
+    const [first, last] = [await trail.open(), await trail.open()];
+    trail.write(first, 3);
+    await trail.seal(first);
+    trail.write(last, 3);
+    const source = during(
+      trail,
+      async (batch) => {
+        if (batch !== 1) return;
+        await trail.prune(last, 2);
+        trail.write(first, 2);
+        await trail.seal(first);
+      },
+      10,
+    );
+    trail.delete(`${first}.000000000000`);
     expect(violationsOf(await trail.verify({}, source))).to.deep.equal([]);
   });
 

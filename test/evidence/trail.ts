@@ -151,12 +151,10 @@ function rank(id: unknown): number {
   return typeof id === 'string' ? 1 : 2;
 }
 
-export function inOrder(events: readonly StoredEvent[]): StoredEvent[] {
-  return [...events].sort((a, b) => {
-    const [x, y] = [rank(a._id), rank(b._id)];
-    if (x !== y) return x - y;
-    return (a._id as string) < (b._id as string) ? -1 : 1;
-  });
+function compare(a: StoredEvent, b: StoredEvent): number {
+  const ranks = rank(a._id) - rank(b._id);
+  if (ranks !== 0 || a._id === b._id) return ranks;
+  return (a._id as string) < (b._id as string) ? -1 : 1;
 }
 
 /** The trail as a source; `batch` events at once. Entries and events that are added while it is read are seen as a database would show them. */
@@ -172,9 +170,10 @@ export function sourceOf(trail: Pick<Trail, 'events' | 'ledger'>, batch: number 
     async *events() {
       let last: StoredEvent | undefined;
       for (;;) {
-        const sorted = inOrder(trail.events);
-        const start = last === undefined ? 0 : sorted.indexOf(last) + 1;
-        const found = sorted.slice(start, start + batch);
+        const sorted = [...trail.events].sort(compare);
+        const place = last;
+        const rest = place === undefined ? sorted : sorted.filter((event) => compare(event, place) > 0);
+        const found = rest.slice(0, batch);
         last = found.at(-1);
         if (last === undefined) return;
         yield found.map(toFound);
