@@ -54,6 +54,7 @@ export interface Finding<Kind> {
 export interface VerifyState {
   /** Version of the form. */
   readonly v: 1;
+  /** What the next run needs; no part of the contract. */
   readonly [key: string]: StateJson;
 }
 
