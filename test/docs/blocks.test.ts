@@ -6,7 +6,9 @@ import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { generateKey } from '../../src/evidence/keys.js';
 import type { MongoMemoryServer } from 'mongodb-memory-server';
-import { startMongod } from '../mongod.js';
+import { MongoClient } from 'mongodb';
+import { provision } from '../../src/mongo/provision-run.js';
+import { startMongod, startMongodWithAuth } from '../mongod.js';
 import { type Block, readPage } from './markdown.js';
 import {
   closeSandbox,
@@ -101,14 +103,14 @@ describe('code blocks of the documentation', function () {
   });
 
   it('show a user with the fewest privileges, and what ready() says of it', async () => {
-    const guarded = await startMongod({ auth: true });
+    const guarded = await startMongodWithAuth();
     try {
-      const host = new URL(guarded.getUri()).host;
-      const env = {
-        ADMIN_URI: `mongodb://root:root@${host}/audit?authSource=admin`,
-        AUDIT_URI: `mongodb://shop:only-for-this-test@${host}/audit`,
-        AUDIT_PASSWORD: 'only-for-this-test',
-      };
+      const user = { user: 'shop', password: 'only-for-this-test' };
+      const admin = await new MongoClient(guarded.adminUri('audit')).connect();
+      const trail = { database: 'audit', collection: 'audit_events', tenant: false, user: user.user };
+      await provision(admin.db('audit') as never, trail, user.password);
+      await admin.close();
+      const env = { AUDIT_URI: guarded.uri('audit', user) };
       const block = blockNamed('least-privilege');
       expectOutput(await runNode([writeRunnable(README, block)], env), block);
     } finally {
