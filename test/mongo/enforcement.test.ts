@@ -1,6 +1,7 @@
 /** A real room in production and elsewhere, as the appender and as users who may do more: what ready() says, and what is warned of. */
 import { expect } from 'chai';
 import { MongoClient } from 'mongodb';
+import mongoose from 'mongoose';
 import { provision } from '../../src/mongo/provision-run.js';
 import { strongroom, type Strongroom, type StrongroomOptions } from '../../src/index.js';
 import { type GuardedMongod, startMongodWithAuth } from '../mongod.js';
@@ -54,9 +55,13 @@ describe('mongo/enforcement', function suite() {
     );
   const unenforced = () => warnings.filter(({ code }) => code === 'STRONGROOM_UNENFORCED');
 
-  /** Polls for what comes beside the first write. */
+  /** Polls for what comes beside the first write, for five seconds at most. */
   async function until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+    const deadline = Date.now() + 5000;
+    while (!isSo()) {
+      if (Date.now() > deadline) throw new Error(`never happened: ${String(isSo)}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   it('is ready as the appender, records and reads', async () => {
@@ -122,5 +127,20 @@ describe('mongo/enforcement', function suite() {
     await room.audit.record({ action: 'user.update' });
     await room.ready();
     expect(unenforced()).to.deep.equal([]);
+  });
+
+  it('looks once, however much is written', async () => {
+    const uri = server.uri('app', { user: 'broad', password: 'secret' });
+    const connection = await mongoose.createConnection(uri, { monitorCommands: true }).asPromise();
+    let looks = 0;
+    connection.getClient().on('commandStarted', ({ commandName }) => {
+      if (commandName === 'connectionStatus') looks += 1;
+    });
+    const room = strongroom({ environment: 'production', audit: { connection } });
+    for (let n = 0; n < 5; n += 1) await room.audit.record({ action: 'user.update' });
+    await until(() => looks > 0);
+    await room.close();
+    await connection.close();
+    expect(looks).to.equal(1);
   });
 });
