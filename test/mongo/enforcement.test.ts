@@ -2,8 +2,9 @@
 import { expect } from 'chai';
 import { MongoClient } from 'mongodb';
 import mongoose from 'mongoose';
+import { generateKey } from '../../src/evidence/keys.js';
 import { provision } from '../../src/mongo/provision-run.js';
-import { strongroom, type Strongroom, type StrongroomOptions } from '../../src/index.js';
+import { envProvider, strongroom, type Strongroom, type StrongroomOptions } from '../../src/index.js';
 import { type GuardedMongod, startMongodWithAuth } from '../mongod.js';
 
 type Outcome = { code: string; message: string; help: string; status: number };
@@ -13,6 +14,7 @@ describe('mongo/enforcement', function suite() {
   let server: GuardedMongod;
   let admin: MongoClient;
   const rooms: Strongroom[] = [];
+  const { signingKey, vkey } = generateKey('localhost/enforcement');
   let warnings: { code: string; message: string }[] = [];
   const note = (warning: Error) => void warnings.push(warning as unknown as { code: string; message: string });
 
@@ -42,8 +44,8 @@ describe('mongo/enforcement', function suite() {
     environment: StrongroomOptions['environment'] = 'production',
   ): Strongroom {
     const uri = server.uri('app', { user, password: 'secret' });
-    // The trail is all that is tested here.
-    const room = strongroom({ environment, secrets: { provider: 'env' }, audit: { uri, ...audit } });
+    const provider = envProvider({ source: { AUDIT_SIGNING_KEY: signingKey } });
+    const room = strongroom({ environment, secrets: { provider }, audit: { uri, evidence: { anchors: [] }, ...audit } });
     rooms.push(room);
     return room;
   }
@@ -70,6 +72,19 @@ describe('mongo/enforcement', function suite() {
     const { _id } = await room.audit.record({ action: 'user.update', actorId: 'u1' });
     expect((await room.audit.find({ actorId: 'u1' })).events.map((event) => event._id)).to.deep.equal([_id]);
     expect(unenforced()).to.deep.equal([]);
+  });
+
+  it('seals as the appender, and the trail verifies: the validators take what the package writes', async () => {
+    const room = open('shop');
+    expect((await room.ready()).audit).to.include({ evidence: 'signed' });
+    await room.audit.record({ action: 'user.update' });
+    await room.audit.seal();
+    const report = await room.audit.verify({ keys: [vkey] });
+    expect(report.violations).to.deep.equal([]);
+    expect(report.intact).to.equal(true);
+    await room.close();
+    const kinds = await admin.db('app').collection('audit_events_ledger').distinct('kind');
+    expect(kinds).to.include.members(['open', 'seal', 'close']);
   });
 
   it('is not ready in production as a user who may change the trail, and says why and what to do', async () => {
@@ -136,7 +151,7 @@ describe('mongo/enforcement', function suite() {
     connection.getClient().on('commandStarted', ({ commandName }) => {
       if (commandName === 'connectionStatus') looks += 1;
     });
-    const room = strongroom({ environment: 'production', audit: { connection } });
+    const room = strongroom({ environment: 'production', audit: { connection, evidence: false } });
     for (let n = 0; n < 5; n += 1) await room.audit.record({ action: 'user.update' });
     await until(() => looks > 0);
     await room.close();
