@@ -462,7 +462,7 @@ describe('strongroom', function suite() {
         environment: 'test',
         secrets: { checked: 2 },
         audit: isAppender
-          ? { enforcement: 'enforced', indexes: 'unknown' }
+          ? { enforcement: 'enforced', indexes: 'unknown', evidence: 'throwaway' }
           : { enforcement: 'unenforced', indexes: 'created', evidence: 'throwaway' },
       });
     });

@@ -45,7 +45,11 @@ describe('mongo/enforcement', function suite() {
   ): Strongroom {
     const uri = server.uri('app', { user, password: 'secret' });
     const provider = envProvider({ source: { AUDIT_SIGNING_KEY: signingKey } });
-    const room = strongroom({ environment, secrets: { provider }, audit: { uri, evidence: { anchors: [] }, ...audit } });
+    const room = strongroom({
+      environment,
+      secrets: { provider },
+      audit: { uri, evidence: { anchors: [] }, ...audit },
+    });
     rooms.push(room);
     return room;
   }
