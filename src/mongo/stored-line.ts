@@ -182,11 +182,12 @@ class LineReader {
   }
 
   #join(names: readonly string[], values: readonly string[]): string {
+    if (names.length === 0) return '{}';
     const { order, heads, isTwice } = layoutOf(names);
     if (isTwice) this.strange = 'a key stands twice';
     let text = '';
     for (let place = 0; place < order.length; place += 1) text += `${heads[place]}${values[order[place] as number]}`;
-    return text === '' ? '{}' : `${text}}`;
+    return `${text}}`;
   }
 
   #quote(start: number, end: number): string {
