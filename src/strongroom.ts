@@ -223,6 +223,7 @@ function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurro
     scopes,
     raise,
     onStored: (events) => sealer?.add(events),
+    openStream: async (id) => sealer === null || sealer.open(id),
     compose: createComposer({ redactor, hooks, options }),
     vocabulary: createVocabulary(options.actions),
     redactText: (text) => redactor.text(text),

@@ -5,6 +5,7 @@ import { CompactRange, splitHashes } from '../evidence/tree.js';
 import { LedgerAlarmError } from './alarm.js';
 import { type Anchor, warnOfAnchor } from './anchors.js';
 import type { LedgerStore } from './ledger-store.js';
+import { inTime } from './time-limit.js';
 
 /** The log that notes must be of. */
 interface Log {
@@ -12,15 +13,20 @@ interface Log {
   readonly origin: string;
 }
 
+/** An anchor that hangs is one that fails. */
+const ANCHOR_TIMEOUT_MS = 15_000;
+
 /** The anchors of one instance. */
 export class AnchorKeeper {
   readonly #anchors: readonly Anchor[];
   /** Anchors that are at work, and the note that each gets next. */
   readonly #busy = new Map<Anchor, Promise<void>>();
+  readonly #timeoutMs: number;
   #newest: string | null = null;
 
-  constructor(anchors: readonly Anchor[]) {
+  constructor(anchors: readonly Anchor[], timeoutMs: number = ANCHOR_TIMEOUT_MS) {
     this.#anchors = anchors;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Hands over the newest note; one that is slow gets the newest there is when it is done. */
@@ -35,13 +41,13 @@ export class AnchorKeeper {
   /** Waits for what is under way, then lets each anchor write what it holds back. */
   async flush(): Promise<void> {
     await Promise.all(this.#busy.values());
-    await Promise.all(this.#anchors.map((anchor) => Promise.resolve(anchor.flush?.()).catch(warnOfAnchor)));
+    await Promise.all(this.#anchors.map(async (anchor) => anchor.flush?.()).map((kept) => kept.catch(warnOfAnchor)));
   }
 
   /** What an anchor remembers must be in the ledger. @throws {@link LedgerAlarmError} ledger-truncated, ledger-forked */
   async compare(store: LedgerStore, log: Log): Promise<void> {
     for (const anchor of this.#anchors) {
-      const note = await readLatest(anchor);
+      const note = await this.#readLatest(anchor);
       if (note !== undefined && note.checkpoint.origin === log.origin && judgeNote(note, log.keys) === 'trusted') {
         await compareNote(note, store);
       }
@@ -51,24 +57,37 @@ export class AnchorKeeper {
   async #feed(anchor: Anchor): Promise<void> {
     for (let given: string | null = null; given !== this.#newest;) {
       given = this.#newest;
-      try {
-        await anchor.put(given as string);
-      } catch (error) {
-        warnOfAnchor(error);
-      }
+      await this.#give(anchor, given as string);
     }
     this.#busy.delete(anchor);
   }
+
+  /** One that hangs is told, and waited for: it takes one note at a time. */
+  async #give(anchor: Anchor, note: string): Promise<void> {
+    const timer = setTimeout(() => warnOfAnchor(hangs()), this.#timeoutMs).unref();
+    try {
+      await anchor.put(note);
+    } catch (error) {
+      warnOfAnchor(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** One that hangs must not keep the app from sealing. */
+  async #readLatest(anchor: Anchor): Promise<Note | undefined> {
+    try {
+      const text = await inTime(Promise.resolve(anchor.latest?.()), this.#timeoutMs, hangs);
+      return typeof text === 'string' ? readNote(text) : undefined;
+    } catch (error) {
+      warnOfAnchor(error);
+      return undefined;
+    }
+  }
 }
 
-async function readLatest(anchor: Anchor): Promise<Note | undefined> {
-  try {
-    const text = await anchor.latest?.();
-    return typeof text === 'string' ? readNote(text) : undefined;
-  } catch (error) {
-    warnOfAnchor(error);
-    return undefined;
-  }
+function hangs(): Error {
+  return Object.assign(new Error('the anchor gave no answer'), { code: 'ETIMEDOUT' });
 }
 
 /** The peaks that stand beside an entry fold to the root of the ledger as it was then. */

@@ -1,5 +1,6 @@
 /** Places outside the database that keep the newest checkpoint: standard output, a file, or the user's own. */
 import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { readAnchorNotes } from '../evidence/anchor-text.js';
 import { assertOptions, warnOnce } from '../errors.js';
 import { type Duration, isDuration, isText, objectOf, optional, readDuration } from '../settings.js';
@@ -25,6 +26,7 @@ export interface AnchorOptions {
 
 const DEFAULT_EVERY_MS = 60_000;
 const checkAnchor = objectOf<AnchorOptions>({ every: optional(isDuration) });
+const ignore = (): void => undefined;
 
 /**
  * One JSON line on standard output with a checkpoint, `{"type":"strongroom.checkpoint","note":"..."}`: whoever keeps the logs keeps the anchor.
@@ -33,8 +35,16 @@ const checkAnchor = objectOf<AnchorOptions>({ every: optional(isDuration) });
 export function stdoutAnchor(options: AnchorOptions = {}): Anchor {
   assertOptions(checkAnchor(options, 'stdoutAnchor'));
   return throttle(options, (note) => {
-    process.stdout.write(`${JSON.stringify({ type: 'strongroom.checkpoint', note })}\n`);
-    return Promise.resolve();
+    const { stdout } = process;
+    const line = `${JSON.stringify({ type: 'strongroom.checkpoint', note })}\n`;
+    return new Promise((done, fail) => {
+      stdout.write(line, (error) => {
+        // As the console does: a reader of the log that is gone must not end the process.
+        if (error && stdout.listenerCount('error') === 0) stdout.once('error', ignore);
+        if (error) fail(error);
+        else done();
+      });
+    });
   });
 }
 
@@ -44,9 +54,11 @@ export function stdoutAnchor(options: AnchorOptions = {}): Anchor {
  */
 export function fileAnchor(path: string, options: AnchorOptions = {}): Anchor {
   assertOptions(isText(path, 'fileAnchor path') ?? checkAnchor(options, 'fileAnchor'));
+  // The working directory may change later.
+  const place = resolve(path);
   return {
-    ...throttle(options, (note) => append(path, note)),
-    latest: () => readLatest(path),
+    ...throttle(options, (note) => append(place, note)),
+    latest: () => readLatest(place),
   };
 }
 
@@ -83,35 +95,58 @@ async function readLatest(path: string): Promise<string | null> {
   }
 }
 
-/** Writes at most once in a time, the newest; what is held back is written at the end of that time, or by `flush`. */
-function throttle(
+/** Writes at most once in a time, the newest, one after the other; what is held back is written at the end of that time, or by `flush`. */
+export function throttle(
   { every }: AnchorOptions,
   write: (note: string) => Promise<void>,
 ): Required<Pick<Anchor, 'put' | 'flush'>> {
-  const everyMs = readDuration(every) ?? DEFAULT_EVERY_MS;
-  let held: string | undefined;
-  let writtenMs = Number.NEGATIVE_INFINITY;
-  let timer: NodeJS.Timeout | undefined;
+  const throttled = new Throttled(readDuration(every) ?? DEFAULT_EVERY_MS, write);
+  return { put: (note) => throttled.put(note), flush: () => throttled.flush() };
+}
 
-  async function flush(): Promise<void> {
-    clearTimeout(timer);
-    timer = undefined;
-    const note = held;
-    held = undefined;
-    if (note === undefined) return;
-    writtenMs = performance.now();
-    await write(note);
+class Throttled {
+  readonly #everyMs: number;
+  readonly #write: (note: string) => Promise<void>;
+  #held: string | undefined;
+  #writtenMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(everyMs: number, write: (note: string) => Promise<void>) {
+    this.#everyMs = everyMs;
+    this.#write = write;
   }
 
-  return {
-    async put(note) {
-      held = note;
-      const waitMs = writtenMs + everyMs - performance.now();
-      if (waitMs <= 0) return flush();
-      timer ??= setTimeout(() => void flush().catch(warnOfAnchor), waitMs).unref();
-    },
-    flush,
-  };
+  async put(note: string): Promise<void> {
+    this.#held = note;
+    const waitMs = this.#writtenMs + this.#everyMs - performance.now();
+    if (waitMs <= 0) return this.flush();
+    this.#timer ??= setTimeout(() => void this.flush().catch(warnOfAnchor), waitMs).unref();
+  }
+
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const written = this.#writing.then(() => this.#writeHeld());
+    this.#writing = written.catch(ignore);
+    return written;
+  }
+
+  async #writeHeld(): Promise<void> {
+    const note = this.#held;
+    this.#held = undefined;
+    if (note === undefined) return;
+    const previousMs = this.#writtenMs;
+    this.#writtenMs = performance.now();
+    try {
+      await this.#write(note);
+    } catch (error) {
+      // Not kept: the next one need not wait, and without a next one this is the newest.
+      this.#writtenMs = previousMs;
+      this.#held ??= note;
+      throw error;
+    }
+  }
 }
 
 /** An anchor that fails is told once; sealing goes on. */

@@ -1,4 +1,5 @@
 /** What the sealing side needs from a database: the ledger, and events by their number. Nothing of any one database. */
+import type { Entry } from '../evidence/entry.js';
 import type { FoundLedgerDocument, LedgerDocument } from '../evidence/ledger-document.js';
 import type { AuditEvent } from '../event.js';
 
@@ -23,7 +24,8 @@ export interface CoveringEntry {
 
 /**
  * Where the ledger is kept. Every read MUST give what a majority holds, from the primary: a local read could show an entry that a failover takes
- * back. Reads reject when the database cannot say. Documents are given as they are found: anyone who may insert may have written them.
+ * back. Reads reject when the database cannot say. Documents are given as they are found: anyone who may insert may have written them, of any
+ * size, so that a read of many MUST stop where they fill the memory; it then gives fewer, and never none where there is one.
  */
 export interface LedgerStore {
   /** Documents from a number on, in order, without their leaves. */
@@ -32,11 +34,11 @@ export interface LedgerStore {
   newest(): Promise<FoundLedgerDocument | null>;
   /** Appends one document. */
   insert(document: LedgerDocument): Promise<LedgerOutcome>;
-  /** Streams that were opened and not closed. */
-  openStreams(): Promise<string[]>;
-  /** The newest entry about a stream, without its leaves. */
-  lastOf(stream: string): Promise<FoundLedgerDocument | null>;
-  /** The entry whose segment may cover a number, with leaves. */
+  /** Streams that were opened and not closed, the youngest first; none that says it is from the future. */
+  openStreams(limit: number): Promise<string[]>;
+  /** The newest entry about a stream. What stands at no number of the ledger is none. */
+  lastOf(stream: string): Promise<Entry | null>;
+  /** The entry whose segment covers a number, with leaves; null when there is none yet. */
   covering(stream: string, sequence: number): Promise<CoveringEntry | null>;
   /** Events of a stream from a number on, in order. */
   readEvents(stream: string, from: number, limit: number): Promise<AuditEvent[]>;

@@ -1,13 +1,12 @@
 /** Appends to the ledger beside any number of other processes, and notices when it is not as it was left. It knows neither stream nor timer. */
-import { copiesOf, type FoundLedgerDocument, type LedgerDocument } from '../evidence/ledger-document.js';
 import { type Entry, type EntryDraft, placeEntry, readEntry, writeEntry } from '../evidence/entry.js';
 import type { Signer, VerifierKey } from '../evidence/keys.js';
-import { judgeNote, type Note, readNote, signCheckpoint } from '../evidence/note.js';
-import type { ViolationKind } from '../evidence/report.js';
-import { CompactRange, leafHash, peakCount, splitHashes } from '../evidence/tree.js';
+import { copiesOf, type FoundLedgerDocument, type LedgerDocument } from '../evidence/ledger-document.js';
+import { judgeNote, signCheckpoint } from '../evidence/note.js';
+import { CompactRange, leafHash } from '../evidence/tree.js';
 import { AuditWriteError, warnOnce } from '../errors.js';
-import { LedgerAlarmError } from './alarm.js';
-import type { LedgerStore } from './ledger-store.js';
+import { assertHead, isSameDocument, ledgerAlarm, readWhole, type Whole } from './found-entry.js';
+import type { LedgerOutcome, LedgerStore } from './ledger-store.js';
 
 /** What the ledger works with. */
 export interface LedgerParts {
@@ -19,8 +18,10 @@ export interface LedgerParts {
   readonly origin: string;
   /** The clock, ms since 1970. */
   readonly now: () => number;
-  /** Told of every entry, one's own and others', in order, once. */
-  readonly onEntry: (entry: Entry) => void;
+  /** Told of every entry, one's own and others', in order, once; and whether a trusted key signed the ledger up to it. */
+  readonly onEntry: (entry: Entry, isTrusted: boolean) => void;
+  /** Streams that this process alone speaks for. */
+  readonly isOwn?: (stream: string) => boolean;
 }
 
 /** What is to be appended. */
@@ -39,6 +40,8 @@ const PAGE = 1000;
 /** With this many others in the way something else is wrong. */
 const MAX_ATTEMPTS = 50;
 const JITTER_MS = 20;
+/** An entry by an unknown key that is so far ahead of this clock is no entry: all later ones would have to follow it there. */
+const MAX_FUTURE_MS = 3_600_000;
 
 /** One writer's view of the ledger. Its methods are called one at a time. @see EVIDENCE, "Append to the ledger" */
 export class Ledger {
@@ -67,21 +70,23 @@ export class Ledger {
   async follow(): Promise<void> {
     if (!this.#isOpen) await this.#open();
     for (;;) {
-      const from = Math.max(this.size - 1, 0);
-      const found = await this.#parts.store.read(from, PAGE);
+      const found = await this.#parts.store.read(Math.max(this.size - 1, 0), PAGE);
       const news = this.#last === null ? found : await this.#afterOurs(found);
-      const taken = this.#readAll(news);
-      // One signature vouches for all before it.
-      const newest = taken.at(-1);
-      if (newest !== undefined) this.#judge(newest);
-      for (const one of taken) this.#take(one);
+      for (const document of news) {
+        const whole = readWhole(document, this.size);
+        const range = this.#range.copy();
+        range.append(leafHash(whole.document.entry));
+        assertHead(range, whole);
+        this.#take(whole, range, this.#judge(whole));
+      }
       if (found.length < PAGE) return;
     }
   }
 
   /**
    * Appends an entry behind all others; null when `build` gave nothing.
-   * @throws {@link LedgerAlarmError}; AUDIT_UNAVAILABLE when the database gave no answer: the next call settles what became of it.
+   * @throws {@link LedgerAlarmError}; AUDIT_UNAVAILABLE when the database gave no answer: the next call settles what became of it; AUDIT_WRITE_FAILED
+   * when the server refuses it.
    */
   async append(build: BuildAppendix): Promise<LedgerDocument | null> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -95,17 +100,8 @@ export class Ledger {
         this.#unsure = null;
         this.#takeOurs(document);
         if (unsure === null) return document;
-      } else if (outcome.kind === 'refused') {
-        this.#unsure = null;
-        warnOnce(
-          'LEDGER_REFUSED',
-          `MongoDB refuses entries of the audit ledger, nothing is sealed: ${outcome.error.message}`,
-        );
-        throw unavailable(`MongoDB refuses entries of the ledger: ${outcome.error.message}`);
       } else {
-        // Taken may mean by ourselves, before a reply got lost: the next look decides.
-        this.#unsure = document;
-        if (outcome.kind === 'unknown') throw unavailable(`the ledger gave no answer: ${outcome.error.message}`);
+        this.#remember(document, outcome);
         await jitter(attempt);
       }
     }
@@ -119,8 +115,7 @@ export class Ledger {
       const whole = readWhole(found);
       const range = new CompactRange(whole.document._id + 1, whole.peaks);
       assertHead(range, whole);
-      this.#judge(whole);
-      this.#take({ ...whole, range });
+      this.#take(whole, range, this.#judge(whole));
     }
     this.#isOpen = true;
   }
@@ -132,48 +127,64 @@ export class Ledger {
       const newest = await this.#parts.store.newest();
       const size = typeof newest?._id === 'number' ? newest._id + 1 : 0;
       const detail = `the ledger had ${this.size} entries and has no entry ${last._id} any more: someone rolled it back`;
-      throw alarm('ledger-truncated', Math.min(size, last._id), detail);
+      throw ledgerAlarm('ledger-truncated', Math.min(size, last._id), detail);
     }
-    const isSame = first.entry === last.entry && first.note === last.note && last.peaks.equals(asBytes(first.peaks));
-    if (!isSame) throw alarm('ledger-forked', last._id, 'the entry is not the one that this process saw before');
-    return rest;
+    if (isSameDocument(first, last)) return rest;
+    throw ledgerAlarm('ledger-forked', last._id, 'the entry is not the one that this process saw before');
   }
 
-  #readAll(news: readonly FoundLedgerDocument[]): Taken[] {
-    let range = this.#range;
-    return news.map((found) => {
-      const whole = readWhole(found, range.size);
-      range = range.copy();
-      range.append(leafHash(whole.document.entry));
-      assertHead(range, whole);
-      return { ...whole, range };
-    });
-  }
-
-  #judge({ document, note }: Whole): void {
+  /** Whether a trusted key signed it. @throws {@link LedgerAlarmError} when it is worse than signed by a key that is not known here */
+  #judge(whole: Whole): boolean {
+    const { document, entry, note } = whole;
     const { keys, origin } = this.#parts;
     if (note.checkpoint.origin !== origin) {
-      throw alarm('ledger-origin', document._id, `the ledger is of another log than "${origin}"`);
+      throw ledgerAlarm('ledger-origin', document._id, `the ledger is of another log than "${origin}"`);
     }
     const trust = judgeNote(note, keys);
-    if (trust === 'bad-signature') throw alarm('ledger-bad-signature', document._id, 'the signature is wrong');
-    if (trust === 'trusted') return;
+    if (trust === 'bad-signature') throw ledgerAlarm('ledger-bad-signature', document._id, 'the signature is wrong');
+    this.#assertNotForged(whole, trust === 'trusted');
+    if (trust === 'trusted') return true;
+    if (Date.parse(entry.at) > this.#parts.now() + MAX_FUTURE_MS) {
+      throw ledgerAlarm('ledger-no-known-signature', document._id, 'its key is not known, and it is from the future');
+    }
     // Keys are rolled out one process at a time: the other's key may be known here only later.
     const text =
       'an entry of the audit ledger is signed by a key that is not in audit.evidence.keys, or that was retired';
     warnOnce('LEDGER_KEY_UNKNOWN', text);
+    return false;
+  }
+
+  /** Nobody else seals, closes or adopts a stream of ours; who takes it for dead may recover it, with a key that is trusted. */
+  #assertNotForged({ document, entry }: Whole, isTrusted: boolean): void {
+    if (!('stream' in entry) || this.#parts.isOwn?.(entry.stream) !== true) return;
+    if (document.entry === this.#unsure?.entry || (isTrusted && entry.kind === 'recover')) return;
+    const detail = `someone else wrote an entry about stream ${entry.stream}, which is written by this process`;
+    throw ledgerAlarm(isTrusted ? 'segment-root' : 'ledger-no-known-signature', document._id, detail);
+  }
+
+  /** What was not stored for sure. */
+  #remember(document: LedgerDocument, outcome: Exclude<LedgerOutcome, { kind: 'stored' }>): void {
+    if (outcome.kind === 'refused') {
+      // One that was sent before without an answer may still be there: it stays unsure.
+      const { message } = outcome.error;
+      warnOnce('LEDGER_REFUSED', `MongoDB refuses entries of the audit ledger, nothing is sealed: ${message}`);
+      throw new AuditWriteError('AUDIT_WRITE_FAILED', `MongoDB refuses entries of the ledger: ${message}`);
+    }
+    // Taken may mean by ourselves, before a reply got lost: the next look decides.
+    this.#unsure = document;
+    if (outcome.kind === 'unknown') throw unavailable(`the ledger gave no answer: ${outcome.error.message}`);
   }
 
   #takeOurs(document: LedgerDocument): void {
     const range = this.#range.copy();
     range.append(leafHash(document.entry));
-    this.#take({ document, entry: readEntry(document.entry) as Entry, range });
+    this.#take({ document, entry: readEntry(document.entry) as Entry }, range, true);
   }
 
-  #take({ document, entry, range }: Pick<Taken, 'document' | 'entry' | 'range'>): void {
+  #take({ document, entry }: Pick<Whole, 'document' | 'entry'>, range: CompactRange, isTrusted: boolean): void {
     this.#range = range;
     this.#last = document;
-    this.#parts.onEntry(entry);
+    this.#parts.onEntry(entry, isTrusted);
   }
 
   /** What became of the entry that was sent without an answer: the same bytes are sent again unless its number has gone to anyone. */
@@ -196,59 +207,6 @@ export class Ledger {
     const document = { _id: n, ...copiesOf(entry), entry: text, note, peaks: Buffer.concat(range.peaks) };
     return leaves === undefined || leaves.length === 0 ? document : { ...document, leaves };
   }
-}
-
-/** A document whose parts could all be read. */
-interface Whole {
-  readonly document: LedgerDocument;
-  readonly entry: Entry;
-  readonly note: Note;
-  readonly peaks: Buffer[];
-}
-
-/** One that also follows from those before it. */
-interface Taken extends Whole {
-  readonly range: CompactRange;
-}
-
-/** @throws {@link LedgerAlarmError} when any part is not in its form: whoever may insert may have written it. */
-function readWhole(found: FoundLedgerDocument, expected?: number): Whole {
-  const { _id: n, entry: text, note: noteText } = found;
-  if (typeof n !== 'number' || (expected !== undefined && n !== expected)) {
-    throw alarm('ledger-gap', expected ?? 0, 'an entry of the ledger is missing, or its number is none');
-  }
-  const entry = typeof text === 'string' ? readEntry(text) : undefined;
-  if (entry === undefined) throw alarm('ledger-entry-malformed', n, 'someone else wrote what is no entry');
-  const copies = copiesOf(entry);
-  const isCopied = entry.n === n && Object.entries(copies).every(([key, copy]) => copy === valueOf(found, key));
-  if (!isCopied) throw alarm('ledger-index-field', n, 'the copies for queries are not what the entry says');
-  const note = typeof noteText === 'string' ? readNote(noteText) : undefined;
-  if (note === undefined) throw alarm('ledger-note-malformed', n, 'someone else wrote what is no signed note');
-  const peaks = splitHashes(asBytes(found.peaks));
-  if (peaks?.length !== peakCount(n + 1)) throw alarm('ledger-peaks', n, 'the peaks do not fit the number');
-  const document = { _id: n, ...copies, entry: text as string, note: noteText as string, peaks: asBytes(found.peaks) };
-  return { document, entry, note, peaks };
-}
-
-function assertHead(range: CompactRange, { document, note }: Whole): void {
-  if (note.checkpoint.size !== range.size || !note.checkpoint.root.equals(range.root())) {
-    throw alarm('ledger-root-mismatch', document._id, 'what is signed is not the root of the ledger');
-  }
-  if (!Buffer.concat(range.peaks).equals(document.peaks)) {
-    throw alarm('ledger-peaks', document._id, 'the peaks are not those of the ledger');
-  }
-}
-
-function valueOf(found: FoundLedgerDocument, key: string): unknown {
-  return (found as Record<string, unknown>)[key] ?? null;
-}
-
-function asBytes(value: unknown): Buffer {
-  return Buffer.isBuffer(value) ? value : Buffer.alloc(0);
-}
-
-function alarm(kind: ViolationKind, n: number, detail: string): LedgerAlarmError {
-  return new LedgerAlarmError({ kind, where: `ledger#${n}`, detail });
 }
 
 function unavailable(message: string): AuditWriteError {

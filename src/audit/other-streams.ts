@@ -14,6 +14,8 @@ interface Stream {
 
 /** A stream that never ends is looked at again and again, ever more rarely. */
 const LONGEST_PAUSE_MS = 3_600_000;
+/** Far more than ever live together: a ledger that names more does not fill the memory. */
+export const MAX_OTHER_STREAMS = 10_000;
 
 /** Follows the open streams of others. */
 export class OtherStreams {
@@ -27,7 +29,7 @@ export class OtherStreams {
   /** A stream that was open before this process looked; its last entry is not known yet. */
   note(stream: string): void {
     if (this.#streams.has(stream)) return;
-    this.#streams.set(stream, { next: undefined, lastAt: 0, lookAt: 0, pauseMs: this.#deadAfterMs });
+    this.#set(stream, { next: undefined, lastAt: 0, lookAt: 0, pauseMs: this.#deadAfterMs });
   }
 
   /** Learns from an entry. Who adopts a stream takes it over as found: it was never open. */
@@ -40,7 +42,12 @@ export class OtherStreams {
     const lastAt = Date.parse(entry.at);
     const next = isSegmentEntry(entry) ? entry.from + entry.count : 0;
     const lookAt = lastAt + this.#deadAfterMs;
-    this.#streams.set(entry.stream, { next, lastAt, lookAt, pauseMs: this.#deadAfterMs });
+    this.#set(entry.stream, { next, lastAt, lookAt, pauseMs: this.#deadAfterMs });
+  }
+
+  /** It is none that could be recovered. */
+  forget(stream: string): void {
+    this.#streams.delete(stream);
   }
 
   /** How many streams had an entry lately. */
@@ -59,6 +66,11 @@ export class OtherStreams {
       .map(([stream]) => stream);
   }
 
+  /** Whether it is time to look at a stream. */
+  isDue(stream: string, now: number): boolean {
+    return (this.#streams.get(stream)?.lookAt ?? Number.POSITIVE_INFINITY) <= now;
+  }
+
   /** First number that no entry covers; undefined when that is not known yet, or the stream is closed. */
   nextOf(stream: string): number | undefined {
     return this.#streams.get(stream)?.next;
@@ -70,5 +82,14 @@ export class OtherStreams {
     if (known === undefined) return;
     known.lookAt = now + known.pauseMs;
     known.pauseMs = Math.min(known.pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+
+  #set(name: string, stream: Stream): void {
+    // The one that was heard of last stays longest.
+    this.#streams.delete(name);
+    this.#streams.set(name, stream);
+    if (this.#streams.size <= MAX_OTHER_STREAMS) return;
+    const [oldest = name] = this.#streams.keys();
+    this.#streams.delete(oldest);
   }
 }

@@ -25,6 +25,8 @@ export interface RecorderParts {
   readonly vocabulary: Vocabulary;
   /** Takes what is stored, in the order of the numbers. MUST NOT throw. */
   readonly onStored: (events: readonly AuditEvent[]) => void;
+  /** Makes a stream known before its first event is sent; false when that got no answer. MUST NOT reject. */
+  readonly openStream: (id: string) => Promise<boolean>;
   /** Tells that someone else writes under this stream's numbers. */
   readonly raise: RaiseAlarm;
   /** Redacts a text that is about to be shown. */
@@ -79,6 +81,7 @@ export class Recorder {
       hooks: parts.hooks,
       createGap: (meta) => this.#composeGap(meta),
       onStored: parts.onStored,
+      openStream: parts.openStream,
       raise: parts.raise,
     });
   }

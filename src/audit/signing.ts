@@ -1,4 +1,5 @@
 /** Who signs: the user's signer, the key among the secrets, a throw-away key outside production, or nobody. It knows no ledger. */
+import { verify } from 'node:crypto';
 import {
   generateKey,
   readSigningKey,
@@ -9,6 +10,7 @@ import {
 } from '../evidence/keys.js';
 import { AuditWriteError, OptionsError, warnOnce } from '../errors.js';
 import type { ResolvedEvidenceOptions } from './evidence-options.js';
+import { inTime } from './time-limit.js';
 
 /** What deciding needs. */
 export interface SigningParts {
@@ -55,7 +57,39 @@ function sign(signer: Signer, mode: Signing['mode'], options: ResolvedEvidenceOp
   const others = options.keys.length === 0 ? [] : readVerifierKeys(options.keys, 'audit.evidence.keys');
   // One's own key is trusted without an end, whatever the list says of it.
   const keys = [own, ...others.filter(({ name, id }) => name !== own.name || id !== own.id)];
-  return { mode, signer, origin: own.name, keys };
+  return { mode, signer: guardSigner(signer, own), origin: own.name, keys };
+}
+
+/** A signer that hangs must not hold the sealing for ever. */
+const SIGNER_TIMEOUT_MS = 15_000;
+
+/** What is signed wrongly must not reach the ledger: nobody could seal behind it, and it can never be taken back. */
+function guardSigner(signer: Signer, { publicKey }: VerifierKey): Signer {
+  return {
+    vkey: signer.vkey,
+    async sign(bytes) {
+      const signature = await askSigner(signer, bytes);
+      if (verify(null, bytes, publicKey, signature)) return signature;
+      throw unavailable('the signer gave no Ed25519 signature of 64 bytes by the key of its vkey');
+    },
+  };
+}
+
+async function askSigner(signer: Signer, bytes: Uint8Array): Promise<Buffer> {
+  try {
+    const asked = Promise.resolve(signer.sign(bytes));
+    const tooLate = (): Error => unavailable(`the signer gave no answer within ${SIGNER_TIMEOUT_MS} ms`);
+    return Buffer.from(await inTime(asked, SIGNER_TIMEOUT_MS, tooLate));
+  } catch (error) {
+    if (error instanceof AuditWriteError) throw error;
+    // A KMS client's own message may quote what it was given, such as a token.
+    const { name } = error as { name?: unknown };
+    throw unavailable(`the signer failed (${typeof name === 'string' ? name : 'no error'})`);
+  }
+}
+
+function unavailable(message: string): AuditWriteError {
+  return new AuditWriteError('AUDIT_UNAVAILABLE', message);
 }
 
 function createThrowaway({ options, collection }: SigningParts): Signer {

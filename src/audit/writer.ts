@@ -15,6 +15,9 @@ const MAX_BATCH_EVENTS = 1000;
 /** Well under the server's 48 MB message and its 16 MB command. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 
+/** With the trail there and the ledger gone for so long, recording goes on without it. */
+const OPEN_PATIENCE_MS = 30_000;
+
 /** Makes the event that takes a lost one's place. */
 type CreateGap = (meta: GapMeta) => { event: UnnumberedEvent; bytes: number };
 
@@ -25,6 +28,8 @@ export interface WriterParts {
   readonly losses: Losses;
   readonly hooks: HookBus;
   readonly createGap: CreateGap;
+  /** Makes a stream known before its first event is sent; false when that got no answer. MUST NOT reject. */
+  readonly openStream: (id: string) => Promise<boolean>;
   /** Takes what is stored, in the order of the numbers. MUST NOT throw. */
   readonly onStored: (events: readonly AuditEvent[]) => void;
   readonly raise: RaiseAlarm;
@@ -38,6 +43,9 @@ export class Writer {
   readonly #parts: WriterParts;
   readonly #backoff = createBackoff();
   #stream: Stream = createStream();
+  /** The stream that is known, or that need not be. */
+  #openedId: string | undefined;
+  #openingSinceMs: number | undefined;
   #running = false;
   #stopped = false;
   #batchLimit = MAX_BATCH_EVENTS;
@@ -97,17 +105,35 @@ export class Writer {
     const batch = this.#stopped ? [] : this.#parts.pending.peek(this.#batchLimit, MAX_BATCH_BYTES);
     if (batch.length === 0) return undefined;
     for (const { event } of batch) if (event._id === '') event._id = this.#stream.next();
-    return this.#parts.store.insert(batch.map(({ event }) => event)).then(
+    return this.#insert(batch.map(({ event }) => event)).then(
       (outcome) => ({ batch, outcome }),
       // A store must not reject; one that does has told nothing about the batch.
       (error: unknown) => ({ batch, outcome: { kind: 'unknown', error: error as Error } }),
     );
   }
 
+  async #insert(events: readonly AuditEvent[]): Promise<InsertOutcome> {
+    if (this.#openedId !== this.#stream.id && !(await this.#open())) {
+      const error = new AuditWriteError('AUDIT_UNAVAILABLE', 'the ledger gave no answer: the stream is not opened yet');
+      return { kind: 'unknown', error };
+    }
+    return this.#parts.store.insert(events);
+  }
+
+  /** Whether events of the stream may be sent: what a process leaves behind that dies now must be of a stream that the ledger knows. */
+  async #open(): Promise<boolean> {
+    const { id } = this.#stream;
+    this.#openingSinceMs ??= performance.now();
+    if (await this.#parts.openStream(id)) this.#openedId = id;
+    if (this.#stopped) return false;
+    return this.#openedId === id || performance.now() - this.#openingSinceMs >= OPEN_PATIENCE_MS;
+  }
+
   /** Draws the consequences of an outcome; gives the entries that are durable now. */
   async #apply(batch: Entry[], outcome: InsertOutcome): Promise<Entry[]> {
     switch (outcome.kind) {
       case 'stored':
+        this.#openedId = this.#stream.id;
         return this.#store(batch.length);
       case 'poison':
         return this.#isolate(batch, outcome.index, outcome.error);
@@ -187,6 +213,7 @@ export class Writer {
     const detail = 'someone else stored an event under this number; recording goes on in a new stream';
     this.#parts.raise({ kind: 'event-inserted', where: taken, detail });
     this.#stream = createStream();
+    this.#openingSinceMs = undefined;
     for (const entry of rest) entry.event._id = '';
   }
 

@@ -1,6 +1,6 @@
 /** One document of the ledger: an entry's text, the signed note over the ledger up to it, and what is derived from both. Pure. */
 import { decodeBase64 } from './base64.js';
-import type { Entry } from './entry.js';
+import { type Entry, readEntry } from './entry.js';
 import { canonicalText } from './line.js';
 
 /** A document of the ledger, bytes as Buffer. */
@@ -41,6 +41,21 @@ export function writeLedgerLine(document: LedgerDocument): string {
 
 /** What a document, from a database or a line, holds: members are not yet believed to be what they should be. */
 export type FoundLedgerDocument = { readonly [Key in keyof LedgerDocument]?: unknown };
+
+/**
+ * The entry of a document that stands at the number and under the query copies that its entry says; undefined for any other. Who may insert may
+ * put documents between the numbers: no entry of the ledger is among them.
+ */
+export function readPlaced(found: FoundLedgerDocument): Entry | undefined {
+  const entry = typeof found.entry === 'string' ? readEntry(found.entry) : undefined;
+  return entry !== undefined && entry.n === found._id && hasItsCopies(found, entry) ? entry : undefined;
+}
+
+/** Whether the query copies of a document are what its entry says. */
+export function hasItsCopies(found: FoundLedgerDocument, entry: Entry): boolean {
+  const { kind, stream, from } = copiesOf(entry);
+  return found.kind === kind && (found.stream ?? null) === stream && (found.from ?? null) === from;
+}
 
 /** Reads a line of `ledger.ndjson`; undefined when it is no JSON object or its bytes are no base64. */
 export function readLedgerLine(line: string): FoundLedgerDocument | undefined {

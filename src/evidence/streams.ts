@@ -109,7 +109,7 @@ export class Streams {
       this.#accuse('seal-after-close', entry, `the stream ${entry.stream} was closed before`);
       return;
     }
-    if (entry.from !== record.sealedTo) this.#jump(record, entry);
+    if (entry.from !== record.sealedTo && !isHole(record, entry)) this.#jump(record, entry);
     // Events that were covered before are not covered again: the accusation was made.
     if (entry.from >= record.sealedTo) this.#keep(record, entry, at);
     record.lastAt = at;
@@ -179,4 +179,9 @@ export class Streams {
   #accuse(kind: ViolationKind, entry: Entry, detail: string): void {
     this.#report.violations.add(kind, `ledger#${entry.n}`, detail);
   }
+}
+
+/** History is adopted as it was found: events that were deleted before anyone sealed them cannot be asked for. */
+function isHole({ isAdopted, sealedTo }: StreamRecord, { kind, from }: SegmentEntry): boolean {
+  return kind === 'adopt' && isAdopted && from > sealedTo;
 }

@@ -1,8 +1,8 @@
 /** The sealing side's store on MongoDB: the ledger collection beside the trail. Reads are majority reads on the primary. */
 import type { Connection } from 'mongoose';
 import type { CoveringEntry, LedgerOutcome, LedgerStore } from '../audit/ledger-store.js';
-import { eventId, readEventId } from '../evidence/entry.js';
-import type { FoundLedgerDocument, LedgerDocument } from '../evidence/ledger-document.js';
+import { type Entry, eventId, isSegmentEntry, readEventId, streamTime } from '../evidence/entry.js';
+import { type FoundLedgerDocument, type LedgerDocument, readPlaced } from '../evidence/ledger-document.js';
 import type { AuditEvent } from '../event.js';
 import { AuditWriteError, StrongroomError } from '../errors.js';
 import type { Link } from './connection.js';
@@ -15,11 +15,17 @@ type Db = NonNullable<Connection['db']>;
 
 const TIMEOUT_MS = 15_000;
 
-/** What a majority holds, from the primary. */
+/** What a majority holds, from the primary; whatever the app chose for its connection. */
 const READ = {
   readConcern: { level: 'majority' },
   readPreference: 'primary',
   maxTimeMS: TIMEOUT_MS,
+  raw: false,
+  promoteValues: true,
+  promoteLongs: true,
+  promoteBuffers: true,
+  useBigInt64: false,
+  bsonRegExp: false,
   // The driver's default is `{}`, whose inherited `constructor` it takes for "leave this array raw".
   fieldsAsRaw: Object.create(null) as Record<string, boolean>,
 } as const;
@@ -27,34 +33,44 @@ const READ = {
 const WITHOUT_LEAVES = { leaves: 0 } as const;
 /** A foreign `_id` of another type sorts before or behind all numbers: it is none of the ledger's. */
 const NUMBERED = { $type: 'number' } as const;
+/** Documents that say they are about a stream, and are looked through for one that is; with a validator there are no others. */
+const MAX_CANDIDATES = 100;
+const DAY_MS = 86_400_000;
 
 /** Creates the store; it connects at its first use. */
 export function createLedgerStore({ link, collection }: { link: Link; collection: string }): LedgerStore {
   const parts = new Parts(link, collection);
   return {
-    read: (from, limit) => parts.ledger((found) => found({ _id: { $gte: from } }, { sort: { _id: 1 }, limit })),
-    newest: () => parts.first({ _id: NUMBERED }, { _id: -1 }),
+    read: (from, limit) => parts.ledger({ _id: { $gte: from } }, { sort: { _id: 1 }, limit }),
+    newest: async () => (await parts.ledger({ _id: NUMBERED }, { sort: { _id: -1 }, limit: 1 }))[0] ?? null,
     insert: (document) => parts.insert(document),
-    openStreams: () => parts.openStreams(),
-    lastOf: (stream) => parts.first({ stream }, { from: -1, _id: -1 }),
+    openStreams: (limit) => parts.openStreams(limit),
+    lastOf: (stream) => parts.lastOf(stream),
     covering: (stream, sequence) => parts.covering(stream, sequence),
-    readEvents: (stream, from, limit) => parts.readEvents(rangeOf(stream, from), { sort: { _id: 1 }, limit }),
+    readEvents: (stream, from, limit) => parts.events(rangeOf(stream, from), { sort: { _id: 1 }, limit }),
     nextStream: (after) => parts.nextStream(after),
     async lastEvent(stream) {
-      const [event] = await parts.readEvents(rangeOf(stream, 0), { sort: { _id: -1 }, limit: 1 });
+      const [event] = await parts.events(rangeOf(stream, 0), { sort: { _id: -1 }, limit: 1 });
       return event ?? null;
     },
   };
 }
 
-/** Documents of a stream: `.` is followed by `/` in the order of characters. */
+const STREAM = '[0-7][0-9A-HJKMNP-TV-Z]{25}';
+const IS_STREAM = new RegExp(`^${STREAM}$`);
+const IS_EVENT = new RegExp(`^${STREAM}\\.\\d{12}$`);
+
+/** Events of a stream: `.` is followed by `/` in the order of characters. An `_id` of another form is none of this package's. */
 function rangeOf(stream: string, from: number): Filter {
-  return { _id: { $gte: eventId(stream, from), $lt: `${stream}/` } };
+  return { _id: { $gte: eventId(stream, from), $lt: `${stream}/`, $regex: IS_EVENT } };
 }
 
 type Filter = Record<string, unknown>;
 type Order = Record<string, 1 | -1>;
-type Find = (filter: Filter, options: { sort: Order; limit: number; leaves?: true }) => Promise<FoundLedgerDocument[]>;
+interface Selection {
+  readonly sort: Order;
+  readonly limit: number;
+}
 
 class Parts {
   readonly #link: Link;
@@ -83,72 +99,60 @@ class Parts {
     }
   }
 
-  /** Reads documents of the ledger. */
-  ledger<T>(query: (find: Find) => Promise<T>): Promise<T> {
-    return this.#read((db) => {
-      const source = db.collection<Stored>(ledgerOf(this.#collection));
-      return query(async (filter, { sort, limit, leaves }) => {
-        const projection = leaves === true ? {} : { projection: WITHOUT_LEAVES };
-        return (await source.find(filter as object, { ...READ, ...projection, sort, limit }).toArray()).map(toFound);
-      });
-    });
-  }
-
-  async first(filter: Filter, sort: Order): Promise<FoundLedgerDocument | null> {
-    return (await this.ledger((find) => find(filter, { sort, limit: 1 })))[0] ?? null;
-  }
-
-  openStreams(): Promise<string[]> {
-    return this.#read(async (db) => {
-      const source = db.collection<Stored>(ledgerOf(this.#collection));
-      const [opened, closed] = await Promise.all(
-        ['open', 'close'].map((kind) =>
-          source
-            .find({ kind }, { ...READ, projection: { _id: 0, stream: 1 }, hint: { kind: 1, stream: 1 } })
-            .toArray()
-            .catch((error: unknown) => {
-              // Without the index, which this user may not build, the planner does what it can.
-              if (codeOf(error) !== SERVER_CODES.badValue) throw error;
-              return source.find({ kind }, { ...READ, projection: { _id: 0, stream: 1 } }).toArray();
-            }),
-        ),
-      );
-      const ended = new Set(closed?.map(({ stream }) => stream));
-      const streams = (opened ?? []).map(({ stream }) => stream);
-      return streams.filter((stream): stream is string => typeof stream === 'string' && !ended.has(stream));
-    });
-  }
-
-  covering(stream: string, sequence: number): Promise<CoveringEntry | null> {
-    return this.ledger(async (find) => {
-      const filter = { stream, from: { $lte: sequence } };
-      const [document] = await find(filter, { sort: { from: -1, _id: -1 }, limit: 1, leaves: true });
-      if (document === undefined || typeof document._id !== 'number') return null;
-      const [before] = await find({ _id: document._id - 1 }, { sort: { _id: 1 }, limit: 1 });
-      return { document, before: before ?? null };
-    });
-  }
-
-  readEvents(filter: Filter, options: { sort: Order; limit: number }): Promise<AuditEvent[]> {
+  /** Documents of the ledger, without their leaves. */
+  ledger(filter: Filter, selection: Selection): Promise<FoundLedgerDocument[]> {
     return this.#read((db) =>
-      db
-        .collection<AuditEvent>(this.#collection)
-        .find(filter as object, { ...READ, ...options })
-        .toArray(),
+      firstBatch<FoundLedgerDocument>(db.collection(ledgerOf(this.#collection)), filter, {
+        ...selection,
+        projection: WITHOUT_LEAVES,
+      }),
     );
+  }
+
+  events(filter: Filter, selection: Selection): Promise<AuditEvent[]> {
+    return this.#read((db) => firstBatch<AuditEvent>(db.collection(this.#collection), filter, selection));
+  }
+
+  async lastOf(stream: string): Promise<Entry | null> {
+    const found = await this.ledger({ stream }, { sort: { from: -1, _id: -1 }, limit: MAX_CANDIDATES });
+    const entries = found.map(readPlaced).filter((entry) => entry !== undefined);
+    return entries[0] ?? null;
+  }
+
+  async covering(stream: string, sequence: number): Promise<CoveringEntry | null> {
+    const filter = { stream, from: { $lte: sequence } };
+    const found = await this.ledger(filter, { sort: { from: -1, _id: -1 }, limit: MAX_CANDIDATES });
+    const n = found.find((one) => covers(readPlaced(one), sequence))?._id;
+    if (typeof n !== 'number') return null;
+    return this.#read(async (db) => {
+      const source = db.collection(ledgerOf(this.#collection));
+      const selection = { sort: { _id: 1 }, limit: 1 } as const;
+      const [document] = await firstBatch<FoundLedgerDocument>(source, { _id: n }, selection);
+      const [before] = await this.ledger({ _id: n - 1 }, selection);
+      return document === undefined ? null : { document, before: before ?? null };
+    });
+  }
+
+  /** Opened and closed streams lie side by side in the order of the index: what is in one list only is open. */
+  openStreams(limit: number): Promise<string[]> {
+    return this.#read(async (db) => {
+      const source = db.collection(ledgerOf(this.#collection));
+      try {
+        return await readOpen(source, limit, { hint: { kind: 1, stream: 1 } });
+      } catch (error) {
+        // Without the index, which this user may not build, the planner does what it can.
+        if (codeOf(error) !== SERVER_CODES.badValue) throw error;
+        return readOpen(source, limit, {});
+      }
+    });
   }
 
   /** A loose scan of the `_id` index: one look a stream. */
   async nextStream(after: string): Promise<string | null> {
-    let behind = after === '' ? '' : `${after}/`;
-    for (;;) {
-      const [event] = await this.readEvents({ _id: { $gt: behind } }, { sort: { _id: 1 }, limit: 1 });
-      if (event === undefined) return null;
-      const place = readEventId(event._id);
-      if (place !== undefined) return place.stream;
-      // No `_id` of this package: verification names it.
-      behind = event._id;
-    }
+    const behind = after === '' ? '' : `${after}/`;
+    const filter = { _id: { $gt: behind, $regex: IS_EVENT } };
+    const [event] = await this.events(filter, { sort: { _id: 1 }, limit: 1 });
+    return readEventId(event?._id)?.stream ?? null;
   }
 
   async #read<T>(query: (db: Db) => Promise<T>): Promise<T> {
@@ -170,23 +174,49 @@ class Parts {
   }
 }
 
-/** A document as the driver gives it. */
-type Stored = Omit<FoundLedgerDocument, '_id'> & { readonly _id: never };
+type Source = ReturnType<Db['collection']>;
 
-function toFound(stored: Stored): FoundLedgerDocument {
-  const leaves = stored.leaves === undefined ? {} : { leaves: toBytes(stored.leaves) };
-  return { ...stored, peaks: toBytes(stored.peaks), ...leaves };
+/** No more than one answer of the server, 16 MB: whoever may insert may insert the largest documents. */
+async function firstBatch<Found>(
+  source: Source,
+  filter: Filter,
+  { limit, ...options }: Selection & { projection?: object },
+): Promise<Found[]> {
+  const cursor = source.find(filter, { ...READ, ...options, limit, batchSize: limit });
+  try {
+    return (await cursor.hasNext()) ? (cursor.readBufferedDocuments() as Found[]) : [];
+  } finally {
+    await cursor.close();
+  }
 }
 
-/** The driver's Binary, told by its form: there may be two copies of the driver. */
-function toBytes(value: unknown): unknown {
-  const { _bsontype, buffer, position } = (value ?? {}) as {
-    _bsontype?: unknown;
-    buffer?: unknown;
-    position?: unknown;
+/** The youngest streams come first. */
+async function readOpen(source: Source, limit: number, options: { hint?: Order }): Promise<string[]> {
+  const list = (kind: string): Streams => {
+    const sorted = { ...READ, ...options, sort: { stream: -1 }, projection: { _id: 0, stream: 1 } } as const;
+    return source.find({ kind, stream: { $regex: IS_STREAM } }, sorted).map(({ stream }) => stream as string);
   };
-  if (_bsontype !== 'Binary' || !(buffer instanceof Uint8Array)) return value;
-  return Buffer.from(buffer.buffer, buffer.byteOffset, typeof position === 'number' ? position : buffer.length);
+  const [opened, closed] = [list('open'), list('close')];
+  const latest = Date.now() + DAY_MS;
+  const open: string[] = [];
+  try {
+    let ended = await closed.next();
+    for await (const stream of opened) {
+      while (ended !== null && ended > stream) ended = await closed.next();
+      if (ended === stream || open.at(-1) === stream || streamTime(stream) > latest) continue;
+      if (open.push(stream) === limit) break;
+    }
+  } finally {
+    await Promise.all([opened.close(), closed.close()]);
+  }
+  return open;
+}
+
+type Streams = AsyncIterable<string> & { next(): Promise<string | null>; close(): Promise<void> };
+
+function covers(entry: Entry | undefined, sequence: number): boolean {
+  if (entry === undefined || !isSegmentEntry(entry)) return false;
+  return sequence >= entry.from && sequence < entry.from + entry.count;
 }
 
 function toOutcome(outcome: ReturnType<typeof readInsertReply>): LedgerOutcome {

@@ -72,6 +72,7 @@ describe('audit/recorder', function suite() {
       options: resolved,
       scopes: createScopeStorage(),
       onStored: () => undefined,
+      openStream: () => Promise.resolve(true),
       raise: () => undefined,
       compose: createComposer({ redactor, hooks, options: resolved }),
       vocabulary: createVocabulary(['test.act']),

@@ -42,6 +42,7 @@ function createWorld(): World {
     losses: new Losses(hooks),
     createGap,
     onStored: ignore,
+    openStream: () => Promise.resolve(true),
     raise: ignore,
   });
   const resolve = (): void => {

@@ -1,0 +1,14 @@
+/** A time limit for what may hang: a signer, an anchor, a database. It knows none of them. */
+
+/** The result, or a rejection with the error when it takes longer; the work itself goes on, and nobody hears of it any more. */
+export async function inTime<T>(work: Promise<T>, timeoutMs: number, tooLate: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(tooLate()), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
