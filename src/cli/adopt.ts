@@ -19,7 +19,7 @@ export const adopt: Command = {
 
 async function run(call: Call, place: Place): Promise<Outcome> {
   const { ledger, store, by } = await openLedger(call, place);
-  const parts = { ledger, store, by, before: Date.now() - DEAD_AFTER_MS };
+  const parts = { ledger, store, by, before: call.now() - DEAD_AFTER_MS };
   const unknown = await findUnknown(parts);
   if (unknown.length === 0) return report([], 'nothing to adopt: the ledger knows every stream\n');
   const what = `${counted(unknown.length, 'stream')} that the ledger does not know would be taken over as they are now, whoever wrote them: ${unknown.slice(0, 10).join(', ')}${unknown.length > 10 ? ', ...' : ''}`;

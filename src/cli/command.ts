@@ -35,6 +35,8 @@ export interface Call {
   readonly output: Output;
   /** The environment; MONGODB_URI and what a command names more. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The clock, ms since 1970. */
+  readonly now: () => number;
 }
 
 /** A command. */

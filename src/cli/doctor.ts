@@ -18,7 +18,7 @@ export const doctor: Command = {
     collection: COLLECTION_FLAG,
     json: JSON_FLAG,
   },
-  run: (call) => withDatabase(call, examine),
+  run: (call) => withDatabase(call, (place) => examine(place, new Date(call.now()))),
 };
 
 /** All that is found; the ledger's state is null where this connection may not read it. */
@@ -26,10 +26,10 @@ interface Findings extends TrailInspection {
   readonly ledgerState: LedgerState | null;
 }
 
-async function examine({ db, collection }: Place): Promise<Outcome> {
+async function examine({ db, collection }: Place, now: Date): Promise<Outcome> {
   const inspection = await inspectTrail(db, { collection, tenant: false });
   const findings = { ...inspection, ledgerState: await lookAtLedger(db, collection) };
-  const lines = describe(findings, new Date());
+  const lines = describe(findings, now);
   return { code: judge(findings), result: findings, text: `${lines.map(printable).join('\n')}\n` };
 }
 

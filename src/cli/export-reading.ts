@@ -1,7 +1,7 @@
 /** Reads a trail for an export while its writers go on: the ledger, then the events that belong to it. It knows no file. */
 import { readEntry } from '../evidence/entry.js';
 import { eventLines, type ExportLine, ledgerLines } from '../mongo/export-lines.js';
-import type { Db } from './database.js';
+import type { Db, Place } from './database.js';
 import { ExportScope } from './export-scope.js';
 import { RefusalError } from './failure.js';
 
@@ -9,14 +9,15 @@ import { RefusalError } from './failure.js';
 export class ExportReading {
   readonly #db: Db;
   readonly #collection: string;
-  readonly #scope = new ExportScope({ now: () => Date.now(), isLater: (stream) => this.#isLater(stream) });
+  readonly #scope: ExportScope;
   /** One past the last entry that was read. */
   #end = 0;
   /** Streams of entries behind those that were exported. */
   readonly #later = new Set<unknown>();
   #wasPruned = false;
 
-  constructor(db: Db, collection: string) {
+  constructor({ db, collection }: Place, now: () => number) {
+    this.#scope = new ExportScope({ now, isLater: (stream) => this.#isLater(stream) });
     this.#db = db;
     this.#collection = collection;
   }

@@ -3,7 +3,7 @@ import { readVerifierKeys } from '../evidence/keys.js';
 import { ledgerOf } from '../mongo/excess.js';
 import type { ExportLine } from '../mongo/export-lines.js';
 import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, KEYS_FLAG, type Outcome, URI_FLAG } from './command.js';
-import { type Db, type Place, withDatabase } from './database.js';
+import { type Place, withDatabase } from './database.js';
 import { beginExport, EXPORT_FILES, type ExportWriter } from './export-writer.js';
 import { ExportReading } from './export-reading.js';
 import { readText } from './files.js';
@@ -41,7 +41,9 @@ async function run(call: Call): Promise<Outcome> {
   const exported = await withDatabase(call, async (place) => {
     const writer = await beginExport(folder);
     try {
-      const done = await withProgress(call, 'export', (update) => writeAll(place, writer, { keys, update }));
+      const done = await withProgress(call, 'export', (update) =>
+        writeAll(place, writer, { keys, update, now: call.now }),
+      );
       await writer.finish();
       return done;
     } finally {
@@ -65,15 +67,16 @@ async function readKeys({ flags }: Call): Promise<string | undefined> {
 interface Parts {
   readonly keys: string | undefined;
   readonly update: Progress['update'];
+  readonly now: () => number;
 }
 
 /**
  * The ledger first: what it covers is durable, so the events that are read afterwards hold all of it, and what was recorded meanwhile is the
  * tail that no seal covers yet. The other way round a seal could cover events that were not yet there when they were read.
  */
-async function writeAll({ db, collection }: Place, writer: ExportWriter, { keys, update }: Parts): Promise<Exported> {
-  const tally = new Tally(await countAll(db, collection), update);
-  const reading = new ExportReading(db, collection);
+async function writeAll(place: Place, writer: ExportWriter, { keys, update, now }: Parts): Promise<Exported> {
+  const tally = new Tally(await countAll(place), update);
+  const reading = new ExportReading(place, now);
   const entries = await writer.write(EXPORT_FILES.ledger, tally.texts(reading.ledger()));
   const events = await writer.write(EXPORT_FILES.events, tally.texts(reading.events()));
   await reading.assertNotPruned();
@@ -81,7 +84,7 @@ async function writeAll({ db, collection }: Place, writer: ExportWriter, { keys,
   return { events, entries, strange: tally.strange, strangeCount: tally.strangeCount };
 }
 
-async function countAll(db: Db, collection: string): Promise<number> {
+async function countAll({ db, collection }: Place): Promise<number> {
   const [events, entries] = await Promise.all(
     [collection, ledgerOf(collection)].map((name) => db.collection(name).estimatedDocumentCount()),
   );

@@ -2,7 +2,7 @@
 import type { Command, Flag } from './command.js';
 
 /** One line: the command and its flags, optional ones in brackets. */
-export function usageOf(command: Command): string {
+function usageOf(command: Command): string {
   const flags = Object.entries(command.flags).map(([name, flag]) => showFlag(name, flag));
   return ['strongroom', command.name, ...flags].join(' ');
 }

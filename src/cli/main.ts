@@ -6,9 +6,8 @@ import { run } from './run.js';
 
 // Whatever ends this process before its work does must not look like success.
 process.exitCode = 2;
-void run(process.argv.slice(2), { commands: COMMANDS, output: createOutput(), environment: process.env }).then(
-  (code) => {
-    // Not process.exit(): what was written to a pipe would be cut.
-    process.exitCode = code;
-  },
-);
+const session = { commands: COMMANDS, output: createOutput(), environment: process.env, now: () => Date.now() };
+void run(process.argv.slice(2), session).then((code) => {
+  // Not process.exit(): what was written to a pipe would be cut.
+  process.exitCode = code;
+});

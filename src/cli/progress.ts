@@ -15,24 +15,23 @@ export interface Progress {
 const LINE_EVERY_MS = 3000;
 const SILENT: Progress = { update: () => undefined, stop: () => undefined };
 
-/** Begins to show progress; `what` leads each line. */
-export async function startProgress({ flags, output }: Call, what: string): Promise<Progress> {
-  if (flags.has('json')) return SILENT;
-  return output.isTerminal ? drawBar(what) : writeLines(what, output.say);
-}
-
 /** Works and shows how far it is. */
 export async function withProgress<Result>(
   call: Call,
   what: string,
   work: (update: Progress['update']) => Promise<Result>,
 ): Promise<Result> {
-  const progress = await startProgress(call, what);
+  const progress = await start(call, what);
   try {
     return await work(progress.update);
   } finally {
     progress.stop();
   }
+}
+
+function start({ flags, output, now }: Call, what: string): Progress | Promise<Progress> {
+  if (flags.has('json')) return SILENT;
+  return output.isTerminal ? drawBar(what) : writeLines(what, output.say, now);
 }
 
 async function drawBar(what: string): Promise<Progress> {
@@ -60,11 +59,11 @@ async function drawBar(what: string): Promise<Progress> {
   };
 }
 
-function writeLines(what: string, say: (line: string) => void): Progress {
-  let next = performance.now() + LINE_EVERY_MS;
+function writeLines(what: string, say: (line: string) => void, clock: () => number): Progress {
+  let next = clock() + LINE_EVERY_MS;
   return {
     update({ done, total }) {
-      const now = performance.now();
+      const now = clock();
       if (now < next) return;
       next = now + LINE_EVERY_MS;
       say(`${what}: ${inGroups(done)} of ${inGroups(Math.max(done, total))}`);

@@ -28,7 +28,7 @@ export const pruneCommand: Command = {
     json: JSON_FLAG,
   },
   run(call) {
-    const before = readDate(call.flags.required('before'), new Date());
+    const before = readDate(call.flags.required('before'), new Date(call.now()));
     return withDatabase(call, (place) => run(call, place, before));
   },
 };

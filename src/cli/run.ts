@@ -15,6 +15,8 @@ export interface Session {
   readonly output: Output;
   /** The environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The clock, ms since 1970. */
+  readonly now: () => number;
 }
 
 /** What a command met is not as it was left: no mere failure. */
@@ -36,12 +38,12 @@ export async function run(argv: readonly string[], session: Session): Promise<Ex
 }
 
 async function answer(argv: readonly string[], session: Session): Promise<Outcome> {
-  const { commands, output, environment } = session;
-  const [word, ...rest] = argv;
+  const { commands, ...rest } = session;
+  const [word, ...args] = argv;
   if (word === undefined) throw new OptionsError(`a command is missing\n\n${overview(commands).trimEnd()}`);
   if (word === '--version') return { code: 0, result: { version: VERSION }, text: `${VERSION}\n` };
   if (word === '--help' || word === '-h') return { code: 0, text: overview(commands) };
   const command = findCommand(word, commands);
-  if (wantsHelp(rest)) return { code: 0, text: helpOf(command) };
-  return command.run({ flags: readFlags(rest, command), output, environment });
+  if (wantsHelp(args)) return { code: 0, text: helpOf(command) };
+  return command.run({ ...rest, flags: readFlags(args, command) });
 }

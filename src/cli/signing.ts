@@ -25,14 +25,14 @@ export interface Appending {
  * Opens the ledger, whose newest note must be signed by the very key: whoever appends vouches for all that stands before.
  * @throws {@link OptionsError} OPTIONS_INVALID without a key; RefusalError when another key signed the newest note; LEDGER_ALARM when the head is not in order
  */
-export async function openLedger({ environment }: Call, place: Place): Promise<Appending> {
+export async function openLedger({ environment, now }: Call, place: Place): Promise<Appending> {
   const text = environment[SIGNING_KEY];
   if (text === undefined || text === '')
     throw new OptionsError(`${SIGNING_KEY} is not set: it is to hold the signing key`);
   const signer = readSigningKey(text, SIGNING_KEY);
   const key = readVerifierKey(signer.vkey, SIGNING_KEY);
   const store = createLedgerStore(place);
-  const parts = { store, signer, keys: [key], origin: key.name, now: () => Date.now(), onEntry: () => undefined };
+  const parts = { store, signer, keys: [key], origin: key.name, now, onEntry: () => undefined };
   const ledger = new Ledger(parts);
   await ledger.follow();
   assertSignedBy(key, ledger.note);

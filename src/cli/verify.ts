@@ -72,7 +72,7 @@ function readState(text: string): VerifyState {
 
 async function verifyPlace(call: Call, { db, collection }: Place, against: Against): Promise<VerifyReport> {
   const source = createEvidenceSource(db, collection);
-  const report = await judge(call, source, { ...against, now: new Date() });
+  const report = await judge(call, source, { ...against, now: new Date(call.now()) });
   if (report.entries === 0 && report.events === 0 && report.intact) await assertThere(db, collection);
   return report;
 }

@@ -9,7 +9,7 @@ import { ledgerOf } from './excess.js';
 type Db = NonNullable<Connection['db']>;
 
 /** A stream that has no `close`, and how far it is sealed. */
-export interface OpenStream {
+interface OpenStream {
   /** Its ULID. */
   readonly stream: string;
   /** When its last entry was appended, ISO-8601. */
