@@ -88,7 +88,7 @@ describe('strongroom provision, strongroom doctor', function suite() {
     ]);
     expect(gone.code).to.equal(2);
     expect(gone.stderr).to.match(/cannot be reached/);
-    const broken = await strongroom(['doctor', '--uri', 'mongodb://shop:hunter2@127.0.0.1:port/x?hunter2=hunter2']);
+    const broken = await strongroom(['doctor', '--uri', 'mongodb://shop:hunter2@127.0.0.1:1/x?hunter2=1']);
     expect(broken.code).to.equal(2);
     expect(wrong.stderr + gone.stderr + broken.stderr + broken.stdout).not.to.include('hunter2');
   });
