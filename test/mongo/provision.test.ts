@@ -151,6 +151,13 @@ describe('mongo/provision', function suite() {
     await db.command({ grantRolesToRole: 'strongroomAppender', roles: ['readWrite'] });
     expect((await lines())[4]).to.match(/taken away: find and insert and update on .*, role readWrite on /);
     expect((await lines())[4]).to.equal('role strongroomAppender: already there');
+    await db.command({
+      grantPrivilegesToRole: 'strongroomAppender',
+      privileges: [{ resource: { db: db.databaseName, collection: 'orders' }, actions: ['remove'] }],
+    });
+    const told = `role strongroomAppender: changed: taken away: remove on ${db.databaseName}.orders`;
+    expect((await lines())[4]).to.equal(told);
+    expect((await lines())[4]).to.equal('role strongroomAppender: already there');
   });
 
   it('gives an existing user the role, keeps its other roles and its password, and says so', async () => {
