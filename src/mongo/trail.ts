@@ -122,15 +122,21 @@ export function createTrail(parts: TrailParts): AuditTrail {
       await recorder.flush();
     },
     stats: () => recorder.stats(),
-    seal: async () => parts.sealer?.seal(),
-    verify: parts.verify,
-    async prove(id) {
-      if (parts.ledger === null) throw new QueryError('QUERY_INVALID', 'prove: with audit false there are no events');
-      return proveEvent(parts.ledger, id);
-    },
+    ...createEvidence(parts),
   };
   // Not enumerable: a dump of the trail must neither show a connection nor fail where there is none.
   return Object.freeze(Object.defineProperty(trail as AuditTrail, 'model', { get: parts.readModel }));
+}
+
+function createEvidence({ sealer, ledger, verify }: TrailParts): Evidence {
+  return {
+    seal: async () => sealer?.seal(),
+    verify,
+    async prove(id) {
+      if (ledger === null) throw new QueryError('QUERY_INVALID', 'prove: with audit false there are no events');
+      return proveEvent(ledger, id);
+    },
+  };
 }
 
 /** A query that is awaited outside would run outside, in nobody's name. */

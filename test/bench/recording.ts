@@ -36,39 +36,45 @@ export async function measureRecording(serverUri: string, quick: boolean): Promi
   return rows;
 }
 
-export async function readPattern(trail: Trail, count: number): Promise<Pattern> {
+async function readPattern(trail: Trail, count: number): Promise<Pattern> {
   const indexed = trail.fresh('pattern');
-  await record(trail, indexed, count);
+  await record(trail, indexed, { count });
   const events = (await indexed.find().toArray()) as unknown as AuditEvent[];
   if (events.length !== count) throw new Error(`${events.length} of ${count} events were stored`);
   return { trail, events, indexed };
 }
 
-export function ours(trail: Trail, count: number): Contender {
+function ours(trail: Trail, count: number): Contender {
   return {
     name: 'strongroom',
     async run() {
       const events = trail.fresh('strongroom');
-      const speed = await record(trail, events, count);
+      const speed = await record(trail, events, { count });
       await expectStored(events, count);
       return speed;
     },
   };
 }
 
-export function unsealed(trail: Trail, count: number): Contender {
+function unsealed(trail: Trail, count: number): Contender {
   return {
     name: 'strongroom, evidence: false',
     async run() {
       const events = trail.fresh('unsealed');
-      const speed = await record(trail, events, count, { evidence: false });
+      const speed = await record(trail, events, { count, evidence: false });
       await expectStored(events, count);
       return speed;
     },
   };
 }
 
-async function record(trail: Trail, events: Events, count: number, more: { evidence?: false } = {}): Promise<number> {
+/** How much to record, and whether without evidence. */
+interface Recording {
+  readonly count: number;
+  readonly evidence?: false;
+}
+
+async function record(trail: Trail, events: Events, { count, ...more }: Recording): Promise<number> {
   const audit = { uri: trail.uri, collection: events.collectionName, ...more };
   const room = strongroom({ audit, secrets: { provider: 'env' }, environment: 'test' });
   await room.ready();
@@ -77,7 +83,7 @@ async function record(trail: Trail, events: Events, count: number, more: { evide
   return speed;
 }
 
-export function plainInsertMany({ trail, events: pattern, indexed }: Pattern): Contender {
+function plainInsertMany({ trail, events: pattern, indexed }: Pattern): Contender {
   let runs = 0;
   return {
     name: 'insertMany',
