@@ -107,9 +107,9 @@ class Verification {
     const { root, notes } = this.#saved;
     if (this.#ledger.rootAt(below)?.equals(root) === true && this.#ledger.notesAt(below) === notes) return;
     for await (const batch of this.#source.ledger()) {
-      const again = batch.filter(({ document }) => (document._id as number) < below);
-      for (const found of again) this.#ledger.judgeAgain(found);
-      if (again.length < batch.length) return;
+      for (const found of batch) {
+        if ((found.document._id as number) < below) this.#ledger.judgeAgain(found);
+      }
     }
   }
 
