@@ -1,7 +1,7 @@
 /** The composition root: the only file that knows everything. It wires what spans two folders and does nothing else. */
 import type { Request, RequestHandler, Response, NextFunction } from 'express';
 import type { Schema } from 'mongoose';
-import { createAlarm, type RaiseAlarm } from './audit/alarm.js';
+import { createAlarm } from './audit/alarm.js';
 import { stdoutAnchor } from './audit/anchors.js';
 import { createComposer } from './audit/compose.js';
 import { createScopeStorage, type ScopeStorage } from './audit/context.js';
@@ -16,7 +16,7 @@ import { findSigning } from './audit/signing.js';
 import type { AuditStore } from './audit/store.js';
 import { createVocabulary } from './audit/vocabulary.js';
 import { createWitness } from './audit/witness.js';
-import { OptionsError } from './errors.js';
+import { OptionsError, SecretError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
@@ -99,9 +99,8 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const recording = resolveRecordingOptions(audit);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets, environment });
-  const raise = createAlarm(hooks);
-  const sealer = createSealer(options, { raise, secrets, environment, ledger: storage.ledger });
-  const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, raise, sealer, store: storage.store });
+  const sealer = createSealer(options, { hooks, secrets, environment, ledger: storage.ledger });
+  const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, sealer, store: storage.store });
   const roles = watchRoles(options, recorder, scopes);
   const http = createHttpLayer({
     record: recorder.record,
@@ -178,8 +177,18 @@ async function readUri(uri: AuditOptions['uri'], secrets: SecretManager): Promis
   return uri ?? '';
 }
 
+/** The value of a secret; null where there is none. Rejects when that could not be told: a default would stand in for a provider that is down, too. */
+async function readOptional(secrets: SecretManager, name: string): Promise<string | null> {
+  try {
+    return (await secrets.get(name)) || null;
+  } catch (error) {
+    if (error instanceof SecretError && error.code === 'ERR_STRONGROOM_SECRET_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
 interface SealerSurroundings {
-  readonly raise: RaiseAlarm;
+  readonly hooks: HookBus;
   readonly secrets: SecretManager;
   readonly environment: Environment;
   readonly ledger: LedgerStore | null;
@@ -187,18 +196,18 @@ interface SealerSurroundings {
 
 /** Null: nothing is to be sealed. */
 function createSealer({ audit }: StrongroomOptions, around: SealerSurroundings): Sealer | null {
-  const { raise, secrets, environment, ledger } = around;
+  const { hooks, secrets, environment, ledger } = around;
   if (audit === false || audit.evidence === false || ledger === null) return null;
   const evidence = resolveEvidenceOptions(audit.evidence ?? {});
   const isProduction = environment === 'production';
   const { collection = DEFAULT_COLLECTION } = audit;
-  const readKey = async (): Promise<string | null> => (await secrets.get(evidence.key, { default: '' })) || null;
+  const readKey = (): Promise<string | null> => readOptional(secrets, evidence.key);
   return new Sealer({
     store: ledger,
     options: evidence,
     anchors: evidence.anchors ?? (isProduction ? [stdoutAnchor()] : []),
     app: audit.app ?? null,
-    raise,
+    raise: createAlarm(hooks),
     findSigning: () => findSigning({ options: evidence, isProduction, collection, readKey }),
     timeoutMs: resolveRecordingOptions(audit).timeoutMs,
   });
@@ -210,24 +219,23 @@ interface RecorderSurroundings {
   readonly secrets: SecretManager;
   readonly scopes: ScopeStorage;
   readonly store: AuditStore;
-  readonly raise: RaiseAlarm;
   readonly sealer: Sealer | null;
 }
 
 function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurroundings): Recorder {
-  const { redactor, hooks, secrets, scopes, store, raise, sealer } = around;
+  const { redactor, hooks, secrets, scopes, store, sealer } = around;
   return new Recorder({
     store,
     hooks,
     options,
     scopes,
-    raise,
+    raise: createAlarm(hooks),
     onStored: (events) => sealer?.add(events),
     openStream: async (id) => sealer === null || sealer.open(id),
     compose: createComposer({ redactor, hooks, options }),
     vocabulary: createVocabulary(options.actions),
     redactText: (text) => redactor.text(text),
-    readPseudonymKey: async () => (await secrets.get(options.pseudonymKey, { default: '' })) || null,
+    readPseudonymKey: () => readOptional(secrets, options.pseudonymKey),
   });
 }
 
