@@ -18,7 +18,7 @@ import { createVocabulary } from './audit/vocabulary.js';
 import { createWitness } from './audit/witness.js';
 import { OptionsError, SecretError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
-import { createHttpLayer } from './http/middleware.js';
+import { createHttpLayer, type HttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
 import { INTEGRATION } from './http/witnessed.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
@@ -117,14 +117,13 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
   }
 
-  const room = assemble(http.middleware, {
+  return assemble(http, {
     secrets,
     audit: createTrail({ ...storage, recorder, scopes, sealer, settleActs }),
     hooks: { on: hooks.on, filter: hooks.filter },
     roleChanges: roles.plugin,
     ...createLifecycle({ options, environment, secrets, recorder, http, roles, sealer, store: storage.store }),
   });
-  return Object.defineProperty(room, INTEGRATION, { value: http.witness });
 }
 
 /** Where events go, and the model to read them by. */
@@ -254,10 +253,11 @@ function ownKeys({ audit }: StrongroomOptions, pseudonymKey: string): ReadonlySe
 }
 
 /** Express takes the function; what it carries is not enumerable, so that no dump of an app shows it. */
-function assemble(middleware: RequestHandler, carried: Omit<Strongroom, keyof RequestHandler>): Strongroom {
+function assemble(http: HttpLayer, carried: Omit<Strongroom, keyof RequestHandler>): Strongroom {
   const room = function strongroom(req: Request, res: Response, next: NextFunction): void {
-    void middleware(req, res, next);
+    void http.middleware(req, res, next);
   };
   for (const [name, value] of Object.entries(carried)) Object.defineProperty(room, name, { value });
+  Object.defineProperty(room, INTEGRATION, { value: http.witness });
   return room as unknown as Strongroom;
 }
