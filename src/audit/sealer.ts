@@ -8,7 +8,7 @@ import type { Anchor } from './anchors.js';
 import type { ResolvedEvidenceOptions } from './evidence-options.js';
 import type { LedgerStore } from './ledger-store.js';
 import { Sealing } from './sealing.js';
-import type { Signing } from './signing.js';
+import { SignerError, type Signing } from './signing.js';
 import { inTime } from './time-limit.js';
 
 /** What the sealer works with. */
@@ -38,8 +38,8 @@ const SEAL_AT_EVENTS = 4096;
 /** What one live stream more adds to the interval: all together append at most 25 entries a second. */
 const INTERVAL_PER_STREAM_MS = 40;
 const LAG_ALARM_MS = 30_000;
-/** The first event of a stream waits for its `open` no longer at a time. */
-const OPEN_TIMEOUT_MS = 5000;
+/** The first event of a stream waits for its `open` no longer at a time. A signer has ended by then. */
+const OPEN_TIMEOUT_MS = 10_000;
 const ANCHOR_GRACE_MS = 1000;
 
 /** Seals the streams of one instance. */
@@ -80,7 +80,7 @@ export class Sealer {
       await inTime(done, OPEN_TIMEOUT_MS, () => unavailable('the stream could not be opened in time'));
       return true;
     } catch (error) {
-      return codeOf(error) !== 'ERR_STRONGROOM_AUDIT_UNAVAILABLE';
+      return codeOf(error) !== 'ERR_STRONGROOM_AUDIT_UNAVAILABLE' || error instanceof SignerError;
     }
   }
 

@@ -60,8 +60,15 @@ function sign(signer: Signer, mode: Signing['mode'], options: ResolvedEvidenceOp
   return { mode, signer: guardSigner(signer, own), origin: own.name, keys };
 }
 
+/** The signer gave no signature: the database may be fine. */
+export class SignerError extends AuditWriteError {
+  constructor(message: string) {
+    super('AUDIT_UNAVAILABLE', message);
+  }
+}
+
 /** A signer that hangs must not hold the sealing for ever. */
-const SIGNER_TIMEOUT_MS = 15_000;
+const SIGNER_TIMEOUT_MS = 5000;
 
 /** What is signed wrongly must not reach the ledger: nobody could seal behind it, and it can never be taken back. */
 function guardSigner(signer: Signer, { publicKey }: VerifierKey): Signer {
@@ -70,7 +77,7 @@ function guardSigner(signer: Signer, { publicKey }: VerifierKey): Signer {
     async sign(bytes) {
       const signature = await askSigner(signer, bytes);
       if (verify(null, bytes, publicKey, signature)) return signature;
-      throw unavailable('the signer gave no Ed25519 signature of 64 bytes by the key of its vkey');
+      throw new SignerError('the signer gave no Ed25519 signature of 64 bytes by the key of its vkey');
     },
   };
 }
@@ -78,18 +85,14 @@ function guardSigner(signer: Signer, { publicKey }: VerifierKey): Signer {
 async function askSigner(signer: Signer, bytes: Uint8Array): Promise<Buffer> {
   try {
     const asked = Promise.resolve(signer.sign(bytes));
-    const tooLate = (): Error => unavailable(`the signer gave no answer within ${SIGNER_TIMEOUT_MS} ms`);
+    const tooLate = (): Error => new SignerError(`the signer gave no answer within ${SIGNER_TIMEOUT_MS} ms`);
     return Buffer.from(await inTime(asked, SIGNER_TIMEOUT_MS, tooLate));
   } catch (error) {
-    if (error instanceof AuditWriteError) throw error;
+    if (error instanceof SignerError) throw error;
     // A KMS client's own message may quote what it was given, such as a token.
     const { name } = error as { name?: unknown };
-    throw unavailable(`the signer failed (${typeof name === 'string' ? name : 'no error'})`);
+    throw new SignerError(`the signer failed (${typeof name === 'string' ? name : 'no error'})`);
   }
-}
-
-function unavailable(message: string): AuditWriteError {
-  return new AuditWriteError('AUDIT_UNAVAILABLE', message);
 }
 
 function createThrowaway({ options, collection }: SigningParts): Signer {
