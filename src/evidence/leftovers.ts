@@ -46,7 +46,6 @@ export class Leftovers {
     if (standing === 'unregistered') return this.#report(event.id);
     if (standing === 'closed') return this.#accuse('event-inserted', sequence, AFTER_CLOSE);
     if (sequence === this.#end) return this.#accept(sequence, 1);
-    if (sequence < this.#sealedTo()) return this.#skip(sequence);
     const { from, count } = this.#pending;
     if (count > 0 && sequence === from + count) this.#pending = { from, count: count + 1 };
     else await this.#jump(sequence);
@@ -84,14 +83,11 @@ export class Leftovers {
     return this.#parts.streams.get(this.#name)?.sealedTo ?? 0;
   }
 
-  #skip(sequence: number): void {
-    this.#end = Math.max(this.#end, sequence + 1);
-  }
-
   async #jump(sequence: number): Promise<void> {
     this.#drop();
     await this.#parts.refresh();
     this.#end = Math.max(this.#end, this.#sealedTo());
+    // A seal that came while events were read covers it.
     if (sequence < this.#end) return;
     this.#pending = { from: sequence, count: 1 };
   }

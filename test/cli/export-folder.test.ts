@@ -85,12 +85,15 @@ describe('an exported folder', () => {
     lines[2] = `${lines[2]} `;
     lines[3] = lines[3]!.replace('"v":1', '"v":2,"v":1');
     lines[4] = lines[4]!.slice(0, -1);
+    // Nobody sealed the last one yet.
+    lines.push(`${lines.pop()} `);
     await write();
     expect(violationsOf(await verify())).to.deep.equal([
       `event-edited ${at(0)}`,
       `event-type ${at(2)}`,
       `event-type ${at(3)}`,
       `event-malformed ${at(4)}`,
+      `event-type ${ids.c}.000000000023`,
     ]);
   });
 

@@ -66,6 +66,10 @@ describe('anchors', () => {
     expect(warningsOf(report).filter((text) => text.startsWith('anchor'))).to.deep.equal(unusable);
     const trusted = await trail.verify({ anchors: [foreign.ledger[0]!.note], keys: trusting(...VKEYS) });
     expect(warningsOf(trusted)).to.include('anchor-unusable anchor#1');
+    const checkpoint = { origin: 'log.example/a', size: 2, root: Buffer.alloc(32) };
+    const misnamed = await trail.verify({ anchors: [await foreign.sign(checkpoint)], keys: trusting(...VKEYS) });
+    expect(violationsOf(misnamed)).to.deep.equal([]);
+    expect(warningsOf(misnamed)).to.include('anchor-unusable anchor#1');
   });
 });
 

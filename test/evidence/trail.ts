@@ -4,7 +4,7 @@ import { type Entry, type EntryDraft, eventId, placeEntry, readEventId, writeEnt
 import { generateKey, readSigningKey, readVerifierKey, type VerifierKey } from '../../src/evidence/keys.js';
 import { copiesOf, type LedgerDocument } from '../../src/evidence/ledger-document.js';
 import { canonicalLine } from '../../src/evidence/line.js';
-import { signCheckpoint } from '../../src/evidence/note.js';
+import { type Checkpoint, signCheckpoint } from '../../src/evidence/note.js';
 import type { VerifyReport } from '../../src/evidence/report.js';
 import type { EvidenceSource, FoundEntry, FoundEvent } from '../../src/evidence/source.js';
 import { CompactRange, leafHash, rootOf } from '../../src/evidence/tree.js';
@@ -19,6 +19,10 @@ export const VKEYS: readonly string[] = PAIRS.map(({ vkey }) => vkey);
 
 export function trusting(...texts: string[]): VerifierKey[] {
   return texts.map((text) => readVerifierKey(text, 'keys'));
+}
+
+function originOf(key: 0 | 1 | 2): string {
+  return PAIRS[key].vkey.split('+')[0] as string;
 }
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -89,13 +93,15 @@ export class Trail {
     const entry: Entry = placeEntry(draft, n, new Date(at));
     const text = writeEntry(entry);
     this.#range.append(leafHash(text));
-    const pair = PAIRS[this.key];
-    const origin = pair.vkey.split('+')[0] as string;
-    const checkpoint = { origin, size: n + 1, root: this.#range.root() };
-    const note = await signCheckpoint(checkpoint, readSigningKey(pair.signingKey, 'key'));
+    const note = await this.sign({ origin: originOf(this.key), size: n + 1, root: this.#range.root() });
     const document = { _id: n, ...copiesOf(entry), entry: text, note, peaks: Buffer.concat(this.#range.peaks) };
     this.ledger.push(leaves === undefined || leaves.length === 0 ? document : { ...document, leaves });
     return n;
+  }
+
+  /** A note by the key in use. */
+  sign(checkpoint: Checkpoint): Promise<string> {
+    return signCheckpoint(checkpoint, readSigningKey(PAIRS[this.key].signingKey, 'key'));
   }
 
   /** Events of segments up to a place are deleted, after the ledger says so. */
