@@ -4,7 +4,7 @@ import { isSignedByOrigin, type ShownLedger } from './anchors.js';
 import { type Entry, isSegmentEntry, readEntry } from './entry.js';
 import type { VerifierKey } from './keys.js';
 import { copiesOf, type FoundLedgerDocument } from './ledger-document.js';
-import { judgeNote, type Note, readNote } from './note.js';
+import { judgeNote, type Note, readNote, type Trust } from './note.js';
 import type { ViolationKind } from './report.js';
 import type { FoundEntry } from './source.js';
 import { type Report, Streams } from './streams.js';
@@ -36,6 +36,9 @@ export interface LedgerHead {
 
 const MEMBERS = ['_id', 'kind', 'stream', 'from', 'entry', 'note', 'peaks', 'leaves'];
 
+/** Documents apart from the others that are remembered. */
+const MAX_APART = 10_000;
+
 /** How the root that was computed fits the note. */
 type Fit = 'same' | 'resumed' | 'replaced' | 'wrong';
 
@@ -54,6 +57,7 @@ export class LedgerCheck implements ShownLedger {
   readonly #notes: Hash = createHash('sha256');
   readonly #noteDigests = new Map<number, string>();
   #areSignaturesGood = true;
+  readonly #apart = new Set<string>();
 
   constructor(parts: LedgerCheckParts) {
     this.#parts = parts;
@@ -102,13 +106,15 @@ export class LedgerCheck implements ShownLedger {
   take({ document, fault }: FoundEntry): void {
     this.#count += 1;
     const n = document._id;
-    if (!Number.isSafeInteger(n) || (n as number) < 0) {
-      this.#accuse('ledger-entry-malformed', textOf(n), 'its _id is no number of the ledger');
-    } else if ((n as number) < this.#size) {
-      this.#accuse('ledger-gap', n as number, 'it stands twice, or behind a later one');
-    } else {
-      this.#reach(n as number);
-      this.#check(n as number, document, fault);
+    if (!isPlace(n)) {
+      this.#setApart(textOf(n), () =>
+        this.#accuse('ledger-entry-malformed', textOf(n), 'its _id is no number of the ledger'),
+      );
+    } else if (n < this.#size) {
+      this.#accuse('ledger-gap', n, 'it stands twice, or behind a later one');
+    } else if (n === this.#size || this.#follows(n, document)) {
+      this.#reach(n);
+      this.#check(n, document, fault);
       this.#watch();
     }
   }
@@ -117,6 +123,31 @@ export class LedgerCheck implements ShownLedger {
   judgeAgain({ document: { _id: n, note } }: FoundEntry): void {
     const read = typeof note === 'string' ? readNote(note) : undefined;
     if (read !== undefined && typeof n === 'number') this.#judgeSignature(n, read);
+  }
+
+  /** Whether entries before a document are missing; else it is junk, by which the next number is not judged. */
+  #follows(n: number, { entry, note }: FoundLedgerDocument): boolean {
+    const isEntry = typeof entry === 'string' && readEntry(entry) !== undefined;
+    const read = typeof note === 'string' ? readNote(note) : undefined;
+    const isOfItsSize = read?.checkpoint.size === n + 1;
+    if (isEntry && isOfItsSize && (n < this.#parts.checkedBelow || this.#trust(read) === 'trusted')) return true;
+    this.#setApart(String(n), () => {
+      if (!isEntry) this.#accuse('ledger-entry-malformed', n, 'its entry is not in its one form, and it stands apart');
+      else if (read === undefined)
+        this.#accuse('ledger-note-malformed', n, 'its note is no signed note of a checkpoint');
+      else if (this.#judgeSignature(n, read)) this.#accuse('ledger-root-mismatch', n, 'its note is of another place');
+    });
+    return false;
+  }
+
+  /** What stands apart is read again whenever the ledger is read on: one accusation is enough. */
+  #setApart(place: string, accuse: () => void): void {
+    if (this.#apart.has(place)) {
+      this.#count -= 1;
+      return;
+    }
+    if (this.#apart.size < MAX_APART) this.#apart.add(place);
+    accuse();
   }
 
   #reach(n: number): void {
@@ -196,8 +227,12 @@ export class LedgerCheck implements ShownLedger {
     return false;
   }
 
+  #trust(note: Note): Trust {
+    return judgeNote(note, this.#parts.keys);
+  }
+
   #judgeSignature(n: number, note: Note): boolean {
-    const trust = judgeNote(note, this.#parts.keys);
+    const trust = this.#trust(note);
     if (trust === 'trusted') return true;
     this.#areSignaturesGood = false;
     const [kind, detail] = TRUST_FAULTS[trust];
@@ -239,6 +274,10 @@ const TRUST_FAULTS = {
   unknown: ['ledger-no-known-signature', 'no trusted key signed its note'],
   retired: ['ledger-retired-key', 'the key that signed its note was retired before'],
 } as const satisfies Record<string, readonly [ViolationKind, string]>;
+
+function isPlace(n: unknown): n is number {
+  return Number.isSafeInteger(n) && (n as number) >= 0;
+}
 
 /** A foreign `_id` as text. */
 function textOf(id: unknown): string {

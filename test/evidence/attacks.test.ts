@@ -253,6 +253,34 @@ describe('what verification says when', () => {
     });
   }
 
+  it('junk stands far behind the ledger: it is named once, and what is appended meanwhile is still seen', async () => {
+    const trail = await makeTrail();
+    const source = sourceOf(trail);
+    const apart = [
+      { ...trail.ledger.at(-1)!, _id: 1e9, entry: 'junk' },
+      { ...trail.ledger.at(-1)!, _id: 1e9 + 1, note: 'junk' },
+      { ...trail.ledger.at(-1)!, _id: 1e9 + 2 },
+      { ...trail.ledger.at(-1)!, _id: 0.5 + 1e9 },
+    ];
+    const ledger: typeof source.ledger = async function* (from) {
+      yield* source.ledger(from);
+      yield apart.map((document) => ({ document }));
+    };
+    const events: typeof source.events = async function* () {
+      for await (const batch of source.events()) {
+        await trail.prune(trail.c, trail.ledger.length - 2);
+        yield batch;
+      }
+    };
+    const report = await trail.verify({}, { ...source, ledger, events });
+    expect(violationsOf(report)).to.deep.equal([
+      'ledger-entry-malformed ledger#1000000000',
+      'ledger-note-malformed ledger#1000000001',
+      'ledger-root-mismatch ledger#1000000002',
+      'ledger-entry-malformed ledger#1000000000.5',
+    ]);
+  });
+
   it('a retired key signs a larger log', async () => {
     const trail = await makeTrail();
     const last = trail.ledger.length - 1;
