@@ -110,8 +110,7 @@ export class Leftovers {
   #drop(): void {
     const { from, count } = this.#pending;
     this.#pending = { from: 0, count: 0 };
-    // A seal that came meanwhile and covers them says otherwise.
-    if (from >= this.#sealedTo()) this.#accuse('event-inserted', from, { count, detail: AFTER_HOLE });
+    this.#accuse('event-inserted', from, { count, detail: AFTER_HOLE });
   }
 
   #accept(sequence: number, count: number): void {
