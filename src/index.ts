@@ -20,6 +20,8 @@ export type { SecretsOptions } from './secrets/options.js';
 export type { ProviderName, SecretContext, SecretProvider } from './secrets/provider.js';
 export type { SealedSecret } from './secrets/sealed.js';
 
+export { mongoAnchor } from './mongo/anchor.js';
+export type { MongoAnchorOptions } from './mongo/anchor.js';
 export { appendOnly } from './mongo/append-only.js';
 export type { AppendOnlyOptions } from './mongo/append-only.js';
 export type { StorageOptions } from './mongo/options.js';

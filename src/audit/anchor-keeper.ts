@@ -14,19 +14,19 @@ interface Log {
 }
 
 /** An anchor that hangs is one that fails. */
-const ANCHOR_TIMEOUT_MS = 15_000;
+const PUT_TIMEOUT_MS = 15_000;
+/** The first event of a process waits for what its anchors say. */
+const LATEST_TIMEOUT_MS = 2000;
 
 /** The anchors of one instance. */
 export class AnchorKeeper {
   readonly #anchors: readonly Anchor[];
   /** Anchors that are at work, and the note that each gets next. */
   readonly #busy = new Map<Anchor, Promise<void>>();
-  readonly #timeoutMs: number;
   #newest: string | null = null;
 
-  constructor(anchors: readonly Anchor[], timeoutMs: number = ANCHOR_TIMEOUT_MS) {
+  constructor(anchors: readonly Anchor[]) {
     this.#anchors = anchors;
-    this.#timeoutMs = timeoutMs;
   }
 
   /** Hands over the newest note; one that is slow gets the newest there is when it is done. */
@@ -46,8 +46,7 @@ export class AnchorKeeper {
 
   /** What an anchor remembers must be in the ledger. @throws {@link LedgerAlarmError} ledger-truncated, ledger-forked */
   async compare(store: LedgerStore, log: Log): Promise<void> {
-    for (const anchor of this.#anchors) {
-      const note = await this.#readLatest(anchor);
+    for (const note of await Promise.all(this.#anchors.map(readLatest))) {
       if (note !== undefined && note.checkpoint.origin === log.origin && judgeNote(note, log.keys) === 'trusted') {
         await compareNote(note, store);
       }
@@ -64,7 +63,7 @@ export class AnchorKeeper {
 
   /** One that hangs is told, and waited for: it takes one note at a time. */
   async #give(anchor: Anchor, note: string): Promise<void> {
-    const timer = setTimeout(() => warnOfAnchor(hangs()), this.#timeoutMs).unref();
+    const timer = setTimeout(() => warnOfAnchor(hangs()), PUT_TIMEOUT_MS).unref();
     try {
       await anchor.put(note);
     } catch (error) {
@@ -73,16 +72,16 @@ export class AnchorKeeper {
       clearTimeout(timer);
     }
   }
+}
 
-  /** One that hangs must not keep the app from sealing. */
-  async #readLatest(anchor: Anchor): Promise<Note | undefined> {
-    try {
-      const text = await inTime(Promise.resolve(anchor.latest?.()), this.#timeoutMs, hangs);
-      return typeof text === 'string' ? readNote(text) : undefined;
-    } catch (error) {
-      warnOfAnchor(error);
-      return undefined;
-    }
+/** One that hangs must not keep the app from sealing. */
+async function readLatest(anchor: Anchor): Promise<Note | undefined> {
+  try {
+    const text = await inTime(Promise.resolve(anchor.latest?.()), LATEST_TIMEOUT_MS, hangs);
+    return typeof text === 'string' ? readNote(text) : undefined;
+  } catch (error) {
+    warnOfAnchor(error);
+    return undefined;
   }
 }
 

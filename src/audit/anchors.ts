@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readAnchorNotes } from '../evidence/anchor-text.js';
+import { readNote } from '../evidence/note.js';
 import { assertOptions, warnOnce } from '../errors.js';
 import { type Duration, isDuration, isText, objectOf, optional, readDuration } from '../settings.js';
 
@@ -76,6 +77,20 @@ async function append(path: string, note: string): Promise<void> {
   }
 }
 
+/** Of several processes the one that is behind may write last. */
+function newestOf(tail: string): string | null {
+  // What a crash tore off can look like a note with a short signature: a whole one has an empty line behind it.
+  const whole = tail.slice(0, tail.lastIndexOf('\n\n') + 2);
+  let newest: string | null = null;
+  let largest = -1;
+  for (const note of readAnchorNotes(whole)) {
+    const size = readNote(note)?.checkpoint.size ?? -1;
+    if (size < largest) continue;
+    [newest, largest] = [note, size];
+  }
+  return newest;
+}
+
 async function readLatest(path: string): Promise<string | null> {
   let file;
   try {
@@ -89,7 +104,7 @@ async function readLatest(path: string): Promise<string | null> {
     const length = Math.min(size, TAIL_BYTES);
     const tail = Buffer.alloc(length);
     await file.read(tail, 0, length, size - length);
-    return readAnchorNotes(tail.toString()).at(-1) ?? null;
+    return newestOf(tail.toString());
   } finally {
     await file.close();
   }

@@ -1,6 +1,16 @@
 /** The options of storage: which database, which collection. */
 import type { Connection } from 'mongoose';
-import { either, isBoolean, isRecord, isText, matches, objectOf, optional, type Shape } from '../settings.js';
+import {
+  type Check,
+  either,
+  isBoolean,
+  isRecord,
+  isText,
+  matches,
+  objectOf,
+  optional,
+  type Shape,
+} from '../settings.js';
 
 /** Where the trail is stored: exactly one of `connection` and `uri`. */
 export interface StorageOptions {
@@ -17,18 +27,20 @@ export interface StorageOptions {
   dangerouslyAllowUnenforced?: boolean | undefined;
 }
 
-const isUri = matches(
+/** A URI; never shown. */
+export const isUri: Check = matches(
   (value) => typeof value === 'string' && /^mongodb(\+srv)?:\/\//.test(value),
-  "a mongodb:// or mongodb+srv:// URI, or { secret: 'NAME' }",
+  'a mongodb:// or mongodb+srv:// URI',
 );
 
-const isConnection = matches(
+/** A connection of any copy of mongoose. */
+export const isConnection: Check = matches(
   (value) => isRecord(value) && typeof value['model'] === 'function' && typeof value['asPromise'] === 'function',
   'a mongoose connection (mongoose.connection or mongoose.createConnection())',
 );
 
 /** The server's own rules, and no `system.` collection. */
-const isCollection = matches(
+export const isCollection: Check = matches(
   (value) => typeof value === 'string' && /^(?!system\.)[A-Za-z_][A-Za-z0-9_.-]{0,119}$/.test(value),
   'a collection name: letters, digits, `_`, `.`, `-`, at most 120, not beginning with "system."',
 );
@@ -44,7 +56,10 @@ export const storageShape: Shape<StorageOptions> = {
 };
 
 /** What single checks cannot see: exactly one way to the database. */
-export function findStorageConflict(options: StorageOptions, path: string): string | undefined {
+export function findStorageConflict(
+  options: Pick<StorageOptions, 'connection' | 'uri'>,
+  path: string,
+): string | undefined {
   const ways = [options.connection, options.uri].filter((way) => way !== undefined).length;
   if (ways === 1) return undefined;
   const found = ways === 0 ? 'neither is there' : 'both are there';
