@@ -24,6 +24,17 @@ const NULL = 0x0a;
 const INT32 = 0x10;
 const INT64 = 0x12;
 
+/** Types that only an `_id` of someone else has: what it is called, and the bytes of its value. */
+const BINARY = 0x05;
+const FOREIGN_IDS: ReadonlyMap<number, readonly [name: string, bytes: number]> = new Map([
+  [BINARY, ['binary', 0]],
+  [0x11, ['timestamp', 8]],
+  [0x13, ['decimal128', 16]],
+  [0x7f, ['MaxKey', 0]],
+  [0xff, ['MinKey', 0]],
+]);
+const MAX_ID_BYTES = 64;
+
 const OBJECT_ID_BYTES = 12;
 const INT32_LIMIT = 2 ** 31;
 /** Deeper than any event; the server allows 180. */
@@ -46,12 +57,26 @@ export function readStoredLine(bytes: Uint8Array): StoredLine {
     if (reader.end !== buffer.length) throw new Malformed('there are bytes behind it');
     const { id, strange } = reader;
     const fault = strange === undefined ? {} : { fault: 'event-type' as const, detail: strange };
-    return { id: id ?? '[none]', preimage: `\0${line}`, ...fault };
+    return { id: id ?? foreignId(buffer), preimage: `\0${line}`, ...fault };
   } catch (error) {
     if (!(error instanceof Malformed) && !(error instanceof RangeError)) throw error;
     const detail = error instanceof Malformed ? error.message : 'its bytes end too early';
-    return { id: reader.id ?? '[none]', preimage: '\0', fault: 'event-malformed', detail };
+    return { id: reader.id ?? foreignId(buffer), preimage: '\0', fault: 'event-malformed', detail };
   }
+}
+
+/** Length, type and name of the first element, which for the server is always the `_id`. */
+const ID_HEAD = /^.{4}(.)_id\0/s;
+const ID_VALUE_AT = 9;
+
+/** An `_id` of a type that no line can hold, so that a person can find the document: its type and, where it has a value, that in hex. */
+function foreignId(buffer: Buffer): string {
+  const type = ID_HEAD.exec(buffer.toString('latin1', 0, ID_VALUE_AT))?.[1]?.charCodeAt(0);
+  const [name, bytes] = FOREIGN_IDS.get(type ?? 0) ?? ['[none]', 0];
+  const isBinary = type === BINARY && buffer.length >= ID_VALUE_AT + 5;
+  const start = ID_VALUE_AT + (isBinary ? 5 : 0);
+  const length = isBinary ? Math.min(buffer.readUInt32LE(ID_VALUE_AT), MAX_ID_BYTES) : bytes;
+  return length === 0 ? name : `${name}:${buffer.toString('hex', start, start + length)}`;
 }
 
 /** Walks the bytes once; the text of the whole document is decoded once, as Latin-1, and cut into pieces. */

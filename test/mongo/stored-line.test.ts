@@ -125,6 +125,11 @@ describe('the line of stored bytes', () => {
       [{ a: ID }, `{a:${ID}}`],
       ['other', 'other'],
       [null, 'null'],
+      [new Binary(Buffer.from('00ff10', 'hex')), 'binary:00ff10'],
+      [new Binary(Buffer.alloc(16, 7), 4), `binary:${'07'.repeat(16)}`],
+      [new Timestamp({ t: 1, i: 2 }), 'timestamp:0200000001000000'],
+      [Decimal128.fromString('1'), 'decimal128:01000000000000000000000000004030'],
+      [new MinKey(), 'MinKey'],
     ];
     for (const [id, text] of ids) expect(readStoredLine(BSON.serialize(stored({ _id: id }))).id).to.equal(text);
   });
