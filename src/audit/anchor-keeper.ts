@@ -40,8 +40,7 @@ export class AnchorKeeper {
 
   /** Waits for what is under way, then lets each anchor write what it holds back. */
   async flush(): Promise<void> {
-    await Promise.all(this.#busy.values());
-    await Promise.all(this.#anchors.map(async (anchor) => anchor.flush?.()).map((kept) => kept.catch(warnOfAnchor)));
+    await Promise.all(this.#anchors.map((anchor) => this.#finish(anchor).catch(warnOfAnchor)));
   }
 
   /** What an anchor remembers must be in the ledger. @throws {@link LedgerAlarmError} ledger-truncated, ledger-forked */
@@ -51,6 +50,11 @@ export class AnchorKeeper {
         await compareNote(note, store);
       }
     }
+  }
+
+  async #finish(anchor: Anchor): Promise<void> {
+    await this.#busy.get(anchor);
+    await anchor.flush?.();
   }
 
   async #feed(anchor: Anchor): Promise<void> {

@@ -132,7 +132,6 @@ export class Sealer {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     const deadline = performance.now() + timeoutMs;
-    for (const stream of this.#sealing.streams) stream.leave();
     const end = this.#sealing.streams.length === 0 ? Promise.resolve() : this.#seal();
     await inTime(end, timeoutMs, () => tooLate(timeoutMs)).catch((error: unknown) => this.#tell(error));
     const leftMs = Math.max(deadline - performance.now(), ANCHOR_GRACE_MS);
@@ -183,6 +182,7 @@ export class Sealer {
     }
     const startedMs = performance.now();
     try {
+      if (this.#isClosed) for (const stream of this.#sealing.streams) stream.leave();
       await this.#sealing.run(signing, this.#isClosed);
     } finally {
       // What failed may have been something else than one's own seals.
@@ -195,7 +195,7 @@ export class Sealer {
   async #open(id: string): Promise<void> {
     try {
       const signing = await this.#findSigning();
-      if (signing !== null) await this.#sealing.open(this.#sealing.own(id), signing);
+      if (signing !== null && !this.#isClosed) await this.#sealing.open(this.#sealing.own(id), signing);
       this.#schedule();
     } catch (error) {
       // Asked for again, it is tried again.

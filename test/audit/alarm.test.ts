@@ -9,6 +9,7 @@ import { copiesOf } from '../../src/evidence/ledger-document.js';
 import { signCheckpoint } from '../../src/evidence/note.js';
 import { CompactRange, EMPTY_ROOT, leafHash } from '../../src/evidence/tree.js';
 import { startMongod } from '../mongod.js';
+import { makeEvent } from './events.js';
 import { codeOf, SealingWorld, until, type Writer } from './sealing-world.js';
 
 const LEDGER_ALARM = 'ERR_STRONGROOM_LEDGER_ALARM';
@@ -201,15 +202,21 @@ describe('Alarms', function suite() {
       await expectAlarm(writer, { kind: 'ledger-no-known-signature', where: 'ledger#2' }, remove);
     });
 
-    it('goes on behind an entry of a key that is not known here, with a warning; it makes nobody wait and is not recovered', async () => {
+    it('goes on behind an entry of a key that is not known here, with a warning, and recovers nothing of its stream', async () => {
       const warnings: Error[] = [];
       const listen = (warning: Error): void => void warnings.push(warning);
       process.on('warning', listen);
-      const writer = await sealedWriter();
+      let aheadMs = 0;
+      const writer = world.writer({ now: () => Date.now() + aheadMs });
+      await writer.sealed(2);
       const strange = opening();
       await world.ledger.insertOne(await forge(strange, { signer: stranger() }));
+      await world.trail.insertOne(makeEvent({ _id: `${strange.by}.000000000000` }) as never);
+      await writer.sealed(1);
+      aheadMs = 600_000;
       await writer.sealed(1);
       expect(writer.alarms).to.deep.equal([]);
+      expect(await world.told()).to.deep.equal(['open', 'seal 0+2', 'open', 'seal 2+1', 'seal 3+1']);
       await until(() => warnings.some(({ message }) => message.includes('audit.evidence.keys')));
       process.off('warning', listen);
       const { violations } = await world.verify();

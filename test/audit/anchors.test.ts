@@ -172,6 +172,7 @@ describe('Anchors', function suite() {
     await room.close({ timeout: '1s' });
     expect(performance.now() - startedMs).to.be.below(3000);
     await until(() => sizeOf(kept.findLast((text) => text !== 'flushed')) === 4);
+    expect(kept.at(-1)).to.equal('flushed');
     expect(await world.intact()).to.deep.equal([]);
   });
 

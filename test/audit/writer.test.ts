@@ -19,7 +19,7 @@ interface World {
   start(): void;
 }
 
-function createWorld(): World {
+function createWorld(openStream = (_id: string): Promise<boolean> => Promise.resolve(true)): World {
   const order: string[] = [];
   const hooks = createHooks();
   const pending = new Pending({ timeoutMs: 30_000, maxBytes: 2 ** 30 });
@@ -42,7 +42,7 @@ function createWorld(): World {
     losses: new Losses(hooks),
     createGap,
     onStored: ignore,
-    openStream: () => Promise.resolve(true),
+    openStream,
     raise: ignore,
   });
   const resolve = (): void => {
@@ -89,5 +89,33 @@ describe('The writer', () => {
     start();
     await drained;
     expect(order.slice(0, 4)).to.deep.equal(['sent 1000', 'sent 500', 'told', 'drained']);
+  });
+
+  it('sends nothing of a stream before it is opened, and asks once', async () => {
+    const asked: string[] = [];
+    const { order, pending, push, start } = createWorld((id) => {
+      asked.push(id);
+      order.push('opened');
+      return Promise.resolve(true);
+    });
+    push(1500);
+    start();
+    await pending.drained();
+    expect(order).to.deep.equal(['opened', 'sent 1000', 'sent 500', 'told']);
+    expect(asked).to.have.length(1);
+    expect(asked[0]).to.match(/^[0-9A-HJKMNP-TV-Z]{26}$/);
+  });
+
+  it('asks again, and keeps what waits, while the ledger gives no answer', async () => {
+    let attempts = 0;
+    const { order, pending, push, start } = createWorld(() => {
+      attempts += 1;
+      return Promise.resolve(attempts > 2);
+    });
+    push(3);
+    start();
+    await pending.drained();
+    expect(attempts).to.equal(3);
+    expect(order).to.deep.equal(['sent 3', 'told']);
   });
 });
