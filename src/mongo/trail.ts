@@ -26,7 +26,8 @@ import type { VerifyOptions } from './verification.js';
 export interface Evidence {
   /**
    * Seals what is durable now, instead of within a second: for tests, serverless, shut-down. Nothing to do is fine, also with `evidence: false`.
-   * @throws LEDGER_ALARM when the ledger is not as this process left it; AUDIT_KEY_MISSING; AUDIT_UNAVAILABLE after `audit.timeout`
+   * @throws LEDGER_ALARM when the ledger is not as this process left it; AUDIT_KEY_MISSING; AUDIT_UNAVAILABLE when database or signer give no
+   * answer, after `audit.timeout` at the latest; AUDIT_WRITE_FAILED when MongoDB refuses the entry
    */
   seal(): Promise<void>;
   /**

@@ -31,7 +31,7 @@ export type LedgerDoc = Omit<LedgerDocument, 'peaks' | 'leaves'> & {
 };
 
 export const TRAIL = 'audit_events';
-export const LEDGER = 'audit_events_ledger';
+const LEDGER = 'audit_events_ledger';
 
 /** Waits for what can be seen from outside. */
 export async function until(check: () => unknown, limitMs: number = 15_000): Promise<void> {
