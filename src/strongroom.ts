@@ -99,7 +99,8 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const recording = resolveRecordingOptions(audit);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets, environment });
-  const sealer = createSealer(options, { hooks, secrets, environment, ledger: storage.ledger });
+  const currentStream = (): string => recorder.stream;
+  const sealer = createSealer(options, { hooks, secrets, environment, currentStream, ledger: storage.ledger });
   const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, sealer, store: storage.store });
   const roles = watchRoles(options, recorder, scopes);
   const http = createHttpLayer({
@@ -190,12 +191,13 @@ interface SealerSurroundings {
   readonly hooks: HookBus;
   readonly secrets: SecretManager;
   readonly environment: Environment;
+  readonly currentStream: () => string;
   readonly ledger: LedgerStore | null;
 }
 
 /** Null: nothing is to be sealed. */
 function createSealer({ audit }: StrongroomOptions, around: SealerSurroundings): Sealer | null {
-  const { hooks, secrets, environment, ledger } = around;
+  const { hooks, secrets, environment, currentStream, ledger } = around;
   if (audit === false || audit.evidence === false || ledger === null) return null;
   const evidence = resolveEvidenceOptions(audit.evidence ?? {});
   const isProduction = environment === 'production';
@@ -207,6 +209,7 @@ function createSealer({ audit }: StrongroomOptions, around: SealerSurroundings):
     anchors: evidence.anchors ?? (isProduction ? [stdoutAnchor()] : []),
     app: audit.app ?? null,
     raise: createAlarm(hooks),
+    currentStream,
     findSigning: () => findSigning({ options: evidence, isProduction, collection, readKey }),
     timeoutMs: resolveRecordingOptions(audit).timeoutMs,
   });

@@ -76,9 +76,19 @@ export class OwnStream {
   /** Takes an event that is stored; in the order of their numbers. */
   add(event: AuditEvent): void {
     if (this.#leaves.size >= this.#parts.maxLeaves) this.#forget();
-    this.#leaves.push(canonicalLine(event as unknown as Record<string, unknown>));
+    this.#push(event);
     if (this.newestAt === undefined || event.at > this.newestAt) this.newestAt = event.at;
     if (this.#claims.length > 0) this.#settleClaims();
+  }
+
+  /** What no line can be made of, though it was composed here, is hashed as it is stored: a mistake of ours must not end recording. */
+  #push(event: AuditEvent): void {
+    try {
+      this.#leaves.push(canonicalLine(event as unknown as Record<string, unknown>));
+    } catch {
+      this.#forget();
+      this.#forgotten += 1;
+    }
   }
 
   /** No event of it will come any more. */

@@ -86,6 +86,11 @@ export class Recorder {
     });
   }
 
+  /** The stream that is written now. */
+  get stream(): string {
+    return this.#writer.stream;
+  }
+
   /** Takes a draft. */
   readonly record: RecordDraft = (draft, origin) => {
     const recorded = new Promise<AuditEvent>((resolve, reject) => {

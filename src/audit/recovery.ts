@@ -11,15 +11,15 @@ import { readRun } from './stored-run.js';
 export interface RecoveryParts {
   readonly ledger: Ledger;
   readonly store: LedgerStore;
-  /** The stream in whose name it is done. */
-  readonly by: string;
+  /** Gives the stream in whose name it is done, opened; asked only when there is something to cover. */
+  readonly begin: () => Promise<string>;
   readonly raise: RaiseAlarm;
   readonly others: OtherStreams;
 }
 
 /** Looks for events behind the last entry of a stream, if that is old enough, and covers them. */
 export async function recoverStream(parts: RecoveryParts, stream: string, now: number): Promise<void> {
-  const { ledger, store, others, by, raise } = parts;
+  const { ledger, store, others, begin, raise } = parts;
   if (others.nextOf(stream) === undefined) await lookUp(parts, stream);
   // Its last entry may be young after all, or its end.
   if (!others.isDue(stream, now)) return;
@@ -34,7 +34,7 @@ export async function recoverStream(parts: RecoveryParts, stream: string, now: n
     }
     if (count === 0) return;
     const root = rootOf(leaves).toString('base64');
-    const draft: EntryDraft = { kind: 'recover', by, stream, from, count, root };
+    const draft: EntryDraft = { kind: 'recover', by: await begin(), stream, from, count, root };
     // Another process may do the same: who comes second finds nothing left to cover.
     await ledger.append(() => (others.nextOf(stream) === from ? { draft, leaves, newestAt } : null));
     if (count < MAX_SEGMENT_EVENTS) return;

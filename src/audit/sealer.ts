@@ -18,6 +18,8 @@ export interface SealerParts {
   readonly anchors: readonly Anchor[];
   readonly app: string | null;
   readonly raise: RaiseAlarm;
+  /** The stream that events are written to, or will be. */
+  readonly currentStream: () => string;
   /** Finds who signs; null: nobody, and that is allowed. */
   readonly findSigning: () => Promise<Signing | null>;
   /** How long `seal()` waits. */
@@ -61,11 +63,20 @@ export class Sealer {
   #isOff = false;
 
   constructor(parts: SealerParts) {
-    const { store, raise, app, maxLeaves, now = Date.now, options } = parts;
+    const { store, raise, app, maxLeaves, currentStream, now = Date.now, options } = parts;
     this.#parts = parts;
     this.#anchors = new AnchorKeeper(parts.anchors);
     const { deadAfterMs } = options;
-    this.#sealing = new Sealing({ store, raise, app, maxLeaves, now, deadAfterMs, anchors: this.#anchors });
+    this.#sealing = new Sealing({
+      store,
+      raise,
+      app,
+      maxLeaves,
+      currentStream,
+      now,
+      deadAfterMs,
+      anchors: this.#anchors,
+    });
   }
 
   /**
@@ -109,6 +120,9 @@ export class Sealer {
       // Whoever may insert can spoil the ledger: an alarm, but no reason for the app not to start.
       this.#tell(error);
       return 'unsealed';
+    } finally {
+      // From now on the ledger is watched, also by a process that records nothing.
+      this.#schedule();
     }
   }
 
@@ -244,5 +258,5 @@ function unavailable(message: string): AuditWriteError {
 }
 
 function tooLate(timeoutMs: number): AuditWriteError {
-  return unavailable(`the trail could not be sealed within ${timeoutMs} ms`);
+  return unavailable(`the trail could not be sealed within ${Math.round(timeoutMs)} ms`);
 }

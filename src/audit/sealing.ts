@@ -19,6 +19,8 @@ export interface SealingParts {
   readonly app: string | null;
   readonly deadAfterMs: number;
   readonly raise: RaiseAlarm;
+  /** The stream that events are written to, or will be. */
+  readonly currentStream: () => string;
   /** The clock, ms since 1970. */
   readonly now: () => number;
   /** How many leaves of a stream are kept in memory. @defaultValue a million */
@@ -183,11 +185,15 @@ export class Sealing {
 
   /** Seals what dead processes left. */
   async #recover(ledger: Ledger, until: number): Promise<void> {
-    const by = this.#streams.at(-1);
-    if (by === undefined || !by.isOpen) return;
-    const { store, raise, now } = this.#parts;
+    const { store, raise, now, currentStream } = this.#parts;
     for (const stream of this.#others.due(now(), RECOVERIES_PER_RUN)) {
-      await recoverStream({ ledger, store, by: by.id, raise, others: this.#others }, stream, now());
+      // Who has recorded nothing yet has no entry in the ledger: only when there is something to cover he needs one.
+      const begin = async (): Promise<string> => {
+        const own = this.own(currentStream());
+        if (!own.isOpen) await this.#open(ledger, own);
+        return own.id;
+      };
+      await recoverStream({ ledger, store, begin, raise, others: this.#others }, stream, now());
       if (performance.now() > until) return;
     }
   }

@@ -57,6 +57,11 @@ export class Writer {
     parts.store.onAvailable(() => this.#backoff.skip());
   }
 
+  /** The stream that is written now. */
+  get stream(): string {
+    return this.#stream.id;
+  }
+
   /** Events stored so far. */
   get recorded(): number {
     return this.#recorded;

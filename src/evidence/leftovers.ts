@@ -16,6 +16,8 @@ export interface Life {
 /** What events behind the last segment of a stream are. */
 type Standing = 'tail' | 'closed' | 'dead' | 'unregistered';
 
+const UNKNOWN_STREAM =
+  'the ledger does not know its stream; history of yours that could not be sealed is taken over by `strongroom adopt`';
 const AFTER_CLOSE = { count: 1, detail: 'its stream was closed before it' };
 const AFTER_HOLE = 'there is a hole before it that no writer leaves';
 
@@ -132,7 +134,7 @@ export class Leftovers {
   #report(id: string): void {
     this.#accepted += 1;
     if (this.#accepted > 1) return;
-    this.#parts.report.violations.add('stream-unregistered', id, 'the ledger does not know its stream');
+    this.#parts.report.violations.add('stream-unregistered', id, UNKNOWN_STREAM);
   }
 }
 

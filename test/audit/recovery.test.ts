@@ -65,6 +65,21 @@ describe('Recovery', function suite() {
     await judge();
   });
 
+  it('is done by a process that has recorded nothing, in its own name, and by itself once it is ready', async () => {
+    const dead = writer();
+    await dead.sealed(2);
+    await dead.storeOnly(1);
+    const idle = writer({ evidence: { sealEvery: '20ms' } });
+    await idle.sealer.inspect(5000);
+    expect(await world.told(idle.id), 'nothing to cover: no entry').to.deep.equal([]);
+    aheadMs = DEAD_AFTER_MS + 1000;
+    await until(async () => (await world.told(dead.id)).includes('recover 2+1'));
+    expect(await world.told(idle.id)).to.deep.equal(['open']);
+    await idle.sealer.close(5000);
+    expect((await world.told(idle.id)).at(-1)).to.equal('close 0+0');
+    expect(await judge()).to.include('recovered-segment');
+  });
+
   it('finds in the ledger who is open, also when it starts long after', async () => {
     const dead = [writer(), writer(), writer()];
     for (const one of dead) await one.record(1);

@@ -174,6 +174,7 @@ export class Writer {
       options,
       store: store?.(world.store) ?? world.store,
       raise: (alarm) => this.alarms.push(alarm),
+      currentStream: () => this.id,
       findSigning: () => findSigning({ ...signing, readKey: () => Promise.resolve(text) }),
     });
   }
