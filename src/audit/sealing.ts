@@ -31,6 +31,7 @@ const HEARTBEAT_MS = 60_000;
 const RECOVERIES_PER_RUN = 20;
 /** What others left, and history, hold one's own seals up for no longer. */
 const FOREIGN_WORK_MS = 1000;
+const ADOPTION_AT_END_MS = 5000;
 
 /** The streams of one instance and its view of the ledger. Its async methods are called one at a time. */
 export class Sealing {
@@ -81,6 +82,8 @@ export class Sealing {
   /** Seals what is stored; unless it is the end, also what dead processes left. @throws as {@link Ledger.append} */
   async run(signing: Signing, isEnd: boolean): Promise<void> {
     const ledger = await this.#follow(signing);
+    // Nobody else takes history over by himself: a process that lives for less than a second does it before it closes its stream.
+    if (isEnd && this.#mayAdopt) await this.#adopt(ledger, performance.now() + ADOPTION_AT_END_MS);
     await this.#sealAll(ledger);
     this.#parts.anchors.put(ledger.note);
     if (!isEnd) {

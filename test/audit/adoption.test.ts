@@ -66,6 +66,15 @@ describe('Adoption', function suite() {
     expect(await world.intact()).to.deep.equal(['adopted-history']);
   });
 
+  it('is done before the end by a process that lives for less than a tick', async () => {
+    const old = await writeHistory(3);
+    const room = world.room({ sealEvery: '1h' });
+    await room.audit.record({ action: 'user.update' });
+    await room.close();
+    expect(await world.told(old)).to.deep.equal(['adopt 0+3']);
+    expect(await world.intact()).to.have.members(WARNINGS.filter((kind) => kind !== 'stream-open'));
+  });
+
   it('is not done later, nor by anyone else: events that are put in are not taken over', async () => {
     const first = world.writer();
     await first.sealed(1);
