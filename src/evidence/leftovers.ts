@@ -46,6 +46,8 @@ export class Leftovers {
     if (fault !== undefined) this.#parts.report.violations.add(fault.kind, event.id, fault.detail);
     const standing = (this.#standing ??= await this.#stand());
     if (standing === 'unregistered') return this.#report(event.id);
+    // Sealed while its stream was read, perhaps by the very entry that closed it.
+    if (sequence < this.#sealedTo()) return this.#skip(sequence);
     if (standing === 'closed') return this.#accuse('event-inserted', sequence, AFTER_CLOSE);
     if (sequence === this.#end) return this.#accept(sequence, 1);
     const { from, count } = this.#pending;
@@ -83,6 +85,10 @@ export class Leftovers {
   /** Up to where the stream is sealed by what is known now; a seal that came while events were read covers what it says. */
   #sealedTo(): number {
     return this.#parts.streams.get(this.#name)?.sealedTo ?? 0;
+  }
+
+  #skip(sequence: number): void {
+    this.#end = Math.max(this.#end, sequence + 1);
   }
 
   async #jump(sequence: number): Promise<void> {

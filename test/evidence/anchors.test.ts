@@ -227,6 +227,20 @@ describe('verification while writers go on', () => {
     expect(violationsOf(await trail.verify({}, source))).to.deep.equal([]);
   });
 
+  it('accuses nobody of an event that was written, sealed and closed in while its stream was read', async () => {
+    const trail = new Trail();
+    const [stream, other] = [await trail.open(), await trail.open()];
+    trail.write(stream);
+    await trail.seal(stream);
+    const source = during(trail, async (batch) => {
+      if (batch !== 0) return;
+      await trail.prune(other, 2);
+      trail.write(stream);
+      await trail.seal(stream, 'close');
+    });
+    expect(violationsOf(await trail.verify({}, source))).to.deep.equal([]);
+  });
+
   it('accuses no process that slept for an hour, wakes up and seals', async () => {
     const trail = await makeTrail();
     const now = new Date(trail.now + 3_600_000);
