@@ -248,7 +248,10 @@ function nextTurn(): Promise<void> {
 }
 
 function freeze(value: object): void {
-  for (const member of Object.values(Object.freeze(value)) as unknown[]) {
+  Object.freeze(value);
+  // Of a plain object's own members; no list of them is made, since this runs for every event.
+  for (const name in value) {
+    const member = (value as Record<string, unknown>)[name];
     if (typeof member === 'object' && member !== null && !(member instanceof Date)) freeze(member);
   }
 }

@@ -8,6 +8,8 @@ const LEAF_PREFIX = Buffer.from([0]);
 /** The prefix and the longest text that is written behind it; a UTF-16 unit takes 3 bytes of UTF-8 at most. */
 const MAX_SCRATCH_TEXT = 8192;
 const scratch = Buffer.alloc(1 + 3 * MAX_SCRATCH_TEXT);
+/** Beginnings of it by their length: making one costs as much as a fifth of its hash. */
+const views: (Buffer | undefined)[] = Array.from({ length: scratch.length + 1 });
 const NODE_BYTES = 1 + 2 * HASH_BYTES;
 
 /** Root of a tree without leaves: SHA-256 of nothing. @see https://www.rfc-editor.org/rfc/rfc6962#section-2.1 */
@@ -27,7 +29,8 @@ function preimageOf(line: string): string | Buffer {
   // The character U+0000 is the byte 0x00 in UTF-8.
   if (line.length > MAX_SCRATCH_TEXT) return `\0${line}`;
   // A text that was just put together is written out faster than it is joined to a prefix.
-  return scratch.subarray(0, 1 + scratch.write(line, 1, 'utf8'));
+  const length = 1 + scratch.write(line, 1, 'utf8');
+  return (views[length] ??= scratch.subarray(0, length));
 }
 
 /** Leaf hash of a line that already has the byte 0x00 before it: large trails are verified without a copy of each line. */
