@@ -21,8 +21,23 @@ export interface Link {
 
 const CONNECTING = 2;
 
+/** Who waits for a connection of the app, whatever number of rooms share it: one listener of ours hangs on it. */
+const waiting = new WeakMap<Connection, Set<() => void>>();
+
+function listenersOf(connection: Connection): Set<() => void> {
+  const known = waiting.get(connection);
+  if (known !== undefined) return known;
+  const listeners = new Set<() => void>();
+  waiting.set(connection, listeners);
+  connection.on('connected', () => {
+    for (const listener of listeners) listener();
+  });
+  return listeners;
+}
+
 /** Uses the app's own connection: it is neither opened nor closed here. */
 export function useConnection(connection: Connection): Link {
+  const own: (() => void)[] = [];
   return {
     connection,
     async database(timeoutMs) {
@@ -32,8 +47,14 @@ export function useConnection(connection: Connection): Link {
       return connection.db;
     },
     logInAgain: () => Promise.resolve(),
-    onConnected: (listener) => void connection.on('connected', listener),
-    close: () => Promise.resolve(),
+    onConnected(listener) {
+      listenersOf(connection).add(listener);
+      own.push(listener);
+    },
+    close() {
+      for (const listener of own) listenersOf(connection).delete(listener);
+      return Promise.resolve();
+    },
   };
 }
 

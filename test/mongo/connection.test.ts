@@ -90,6 +90,18 @@ describe('mongo/connection', function suite() {
     expect((await store.inspect(5000)).enforcement).to.equal('unenforced');
   });
 
+  it('hangs one listener on a connection of the app, however many rooms share it, and tells none that is closed', async () => {
+    const connection = mongoose.createConnection();
+    const told: number[] = [];
+    const shared = Array.from({ length: 20 }, () => useConnection(connection));
+    for (const [index, link] of shared.entries()) link.onConnected(() => told.push(index));
+    for (const link of shared.slice(0, 18)) await link.close();
+    expect(connection.listenerCount('connected')).to.equal(1);
+    connection.emit('connected');
+    expect(told).to.deep.equal([18, 19]);
+    await connection.close();
+  });
+
   it('rejects ready() in time when nobody answers, naming no password', async () => {
     const { store } = open(() => 'mongodb://root:hunter2@127.0.0.1:1/audit');
     const error = await store.inspect(300).then(
