@@ -83,6 +83,16 @@ export function readDraft(draft: unknown, now: Date): DraftSnapshot {
   };
 }
 
+/** The action of a malformed draft, when that much can be read; it is shown to listeners, so only a plain name passes. */
+export function readAction(draft: unknown): string {
+  try {
+    const action: unknown = (draft as { action?: unknown }).action;
+    return typeof action === 'string' && /^[a-z][a-z0-9_.-]{0,63}$/i.test(action) ? action : 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
+
 type Members = { [Key in keyof AuditDraft]?: unknown };
 
 /** Reads each member once: a getter that answers differently the second time deceives nobody. */

@@ -1,18 +1,21 @@
 /** The options of recording: what an event says and how long one waits. It knows no database and no request object. */
 import { wellFormed } from '../evidence/cut.js';
-import type { Duration, Shape } from '../settings.js';
+import type { Check, Duration, Shape } from '../settings.js';
 import {
   arrayOf,
   durationBetween,
   integerBetween,
   isBoolean,
+  isRecord,
   isText,
   matches,
+  objectOf,
   oneOf,
   optional,
   readDuration,
 } from '../settings.js';
 import type { AddressPolicy } from './address.js';
+import type { FailureLimitOptions } from './failure-limit.js';
 import { type RedactOptions, redactShape } from './redaction.js';
 
 /** How events are recorded, and what they say. */
@@ -33,6 +36,13 @@ export interface RecordingOptions {
   timeout?: Duration | undefined;
   /** Bytes of events that may wait for MongoDB, as the package estimates their memory; at least 64 KiB. Beyond it `record()` rejects at once with AUDIT_UNAVAILABLE. @defaultValue 64 MiB */
   maxPendingBytes?: number | undefined;
+  /**
+   * Failures that name no actor, such as failed logins: up to the burst and the rate each is an event. Above that the first per second, action, target and IP
+   * address (of IPv6 the /64) still is, up to 1,000 a second; the others are summed into one event per action and second with `meta: { count, lastAt }`. Such
+   * failures may fill a quarter of `maxPendingBytes`. `false`: every failure is an event, and they may fill all of it.
+   * @defaultValue `{ burst: 1000, perSecond: 100 }`
+   */
+  failureLimit?: FailureLimitOptions | false | undefined;
 }
 
 /** The options with their defaults. */
@@ -45,6 +55,7 @@ export interface ResolvedRecordingOptions {
   readonly pseudonymKey: string;
   readonly timeoutMs: number;
   readonly maxPendingBytes: number;
+  readonly failureLimit: FailureLimitOptions | false;
 }
 
 const MIB = 1024 * 1024;
@@ -58,6 +69,7 @@ const DEFAULTS: ResolvedRecordingOptions = {
   pseudonymKey: 'AUDIT_PSEUDONYM_KEY',
   timeoutMs: 30_000,
   maxPendingBytes: 64 * MIB,
+  failureLimit: { burst: 1000, perSecond: 100 },
 };
 
 // It is stored as it is: MongoDB would change half a surrogate pair, and the event would no longer be the one that was sealed.
@@ -65,6 +77,15 @@ const isStorable = matches(
   (value) => typeof value === 'string' && value !== '' && wellFormed(value) === value,
   'a well-formed string that is not empty',
 );
+
+const isRate = integerBetween(0, 1_000_000);
+const isFailureLimit = objectOf<FailureLimitOptions>({ burst: isRate, perSecond: isRate });
+
+/** An object has members to name; anything else is told both forms. */
+const checkFailureLimit: Check = (value, path) => {
+  if (value === false) return undefined;
+  return isRecord(value) ? isFailureLimit(value, path) : matches(isRecord, 'an object or false')(value, path);
+};
 
 /** One check per option. */
 export const recordingShape: Shape<RecordingOptions> = {
@@ -76,6 +97,7 @@ export const recordingShape: Shape<RecordingOptions> = {
   pseudonymKey: optional(isText),
   timeout: optional(durationBetween(1)),
   maxPendingBytes: optional(integerBetween(64 * 1024, Number.MAX_SAFE_INTEGER)),
+  failureLimit: optional(checkFailureLimit),
 };
 
 /** Fills the defaults of checked options. */
@@ -89,5 +111,6 @@ export function resolveRecordingOptions(options: RecordingOptions): ResolvedReco
     pseudonymKey: options.pseudonymKey ?? DEFAULTS.pseudonymKey,
     timeoutMs: readDuration(options.timeout) ?? DEFAULTS.timeoutMs,
     maxPendingBytes: options.maxPendingBytes ?? DEFAULTS.maxPendingBytes,
+    failureLimit: options.failureLimit ?? DEFAULTS.failureLimit,
   };
 }

@@ -13,11 +13,18 @@ export interface Entry {
   readonly acceptedMs: number;
   /** Whether `audit:failed` was told for it. */
   told: boolean;
+  /** Whether it is a failure that names no actor, which share a part of the room. @defaultValue false */
+  readonly isNameless?: boolean;
+  /** For how many acts it stands. @defaultValue 1 */
+  readonly acts?: number;
   /** Keeps the promise. */
   readonly resolve: (event: AuditEvent) => void;
   /** Breaks the promise; the event may stay queued. */
   readonly reject: (error: Error) => void;
 }
+
+/** What failures that name no actor may fill: anybody can cause them, and the rest is for evidence that names someone. */
+const NAMELESS_SHARE = 1 / 4;
 
 /** Compact the array when this many settled entries lead it. */
 const COMPACT_AT = 4096;
@@ -37,6 +44,7 @@ export class Pending {
   /** Position up to which waiting callers were told that it takes too long. */
   #expired = 0;
   #bytes = 0;
+  #namelessBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #waiters: { position: number; resolve: () => void }[] = [];
 
@@ -60,9 +68,17 @@ export class Pending {
     return this.#entries[this.#front]?.acceptedMs;
   }
 
-  /** Takes room for an event; false when there is none. An event larger than the bound passes when nothing else waits. */
-  reserve(bytes: number): boolean {
+  /**
+   * Takes room for an event; false when there is none. An event larger than the bound passes when nothing else waits. A failure that names no
+   * actor also needs room in the quarter that such failures share.
+   */
+  reserve(bytes: number, isNameless: boolean = false): boolean {
     if (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes) return false;
+    if (isNameless) {
+      const isFull = this.#namelessBytes + bytes > this.#maxBytes * NAMELESS_SHARE;
+      if (this.#namelessBytes > 0 && isFull) return false;
+      this.#namelessBytes += bytes;
+    }
     this.#bytes += bytes;
     return true;
   }
@@ -100,7 +116,10 @@ export class Pending {
   /** Takes the first `count` entries out of the queue: their fate is known. `wake` when their callers were told. */
   settle(count: number): Entry[] {
     const settled = this.#entries.slice(this.#front, this.#front + count);
-    for (const entry of settled) this.#bytes -= entry.bytes;
+    for (const { bytes, isNameless } of settled) {
+      this.#bytes -= bytes;
+      if (isNameless === true) this.#namelessBytes -= bytes;
+    }
     this.#front += settled.length;
     this.#expired = Math.max(this.#expired, this.#base + this.#front);
     if (this.#front >= COMPACT_AT || this.#front === this.#entries.length) this.#compact();
@@ -149,6 +168,11 @@ export class Pending {
     }
     this.#watch();
   }
+}
+
+/** For how many acts the entries stand. */
+export function countActs(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { acts = 1 }) => sum + acts, 0);
 }
 
 /** Says that a wait was cut short while the event stays queued. */

@@ -5,11 +5,12 @@ import type { HookBus } from '../hooks.js';
 import type { RaiseAlarm } from './alarm.js';
 import { type Compose, type Composed, needsPseudonym } from './compose.js';
 import type { Scope, ScopeStorage } from './context.js';
-import { type DraftSnapshot, readDraft } from './draft.js';
+import { type DraftSnapshot, readAction, readDraft } from './draft.js';
 import { filterDraft } from './draft-filters.js';
 import { type GapMeta, Losses } from './losses.js';
+import { Failures } from './failures.js';
 import type { ResolvedRecordingOptions } from './options.js';
-import { Pending, tooLate } from './pending.js';
+import { countActs, Pending, tooLate } from './pending.js';
 import type { Origin, RecordDraft } from './recording.js';
 import type { AuditStore } from './store.js';
 import type { Vocabulary } from './vocabulary.js';
@@ -65,6 +66,7 @@ export class Recorder {
   readonly #parts: RecorderParts;
   readonly #pending: Pending;
   readonly #losses: Losses;
+  readonly #failures: Failures;
   readonly #writer: Writer;
   readonly #preparing = new Set<Promise<unknown>>();
   #refused = 0;
@@ -74,6 +76,12 @@ export class Recorder {
     this.#parts = parts;
     this.#pending = new Pending({ timeoutMs: parts.options.timeoutMs, maxBytes: parts.options.maxPendingBytes });
     this.#losses = new Losses(parts.hooks);
+    this.#failures = new Failures({
+      limit: parts.options.failureLimit,
+      pending: this.#pending,
+      onReleased: () => this.#writer.start(),
+      overflow: () => this.#overflow(),
+    });
     this.#writer = new Writer({
       store: parts.store,
       pending: this.#pending,
@@ -119,7 +127,7 @@ export class Recorder {
   stats(): AuditStats {
     const oldest = this.#pending.oldestMs;
     return {
-      pending: this.#pending.size + this.#preparing.size,
+      pending: this.#pending.size + this.#preparing.size + this.#failures.sums,
       pendingBytes: this.#pending.bytes,
       oldestMs: oldest === undefined ? 0 : performance.now() - oldest,
       recorded: this.#writer.recorded,
@@ -144,11 +152,12 @@ export class Recorder {
   }
 
   #abandon(): void {
+    this.#failures.release();
     const left = this.#pending.settle(this.#pending.size);
     const error = new AuditWriteError('AUDIT_UNAVAILABLE', 'close() ended before MongoDB took the event');
     for (const entry of left) entry.reject(error);
     this.#pending.wake();
-    const count = left.length + this.#preparing.size;
+    const count = countActs(left) + this.#preparing.size;
     if (count > 0) this.#losses.note('closed', { count, gap: false });
   }
 
@@ -237,12 +246,15 @@ export class Recorder {
     return this.#compose({ snapshot, origin: { source: 'system', request: null }, scope }, null);
   }
 
-  #enqueue({ event, bytes }: Composed, acceptedMs: number, settle: Settle): void {
-    if (!this.#pending.reserve(bytes)) {
+  #enqueue(composed: Composed, acceptedMs: number, settle: Settle): void {
+    if (this.#failures.sum(composed, acceptedMs, settle)) return;
+    const { event, bytes } = composed;
+    const isNameless = this.#failures.limits(event);
+    if (!this.#pending.reserve(bytes, isNameless)) {
       settle.reject(this.#overflow());
       return;
     }
-    this.#pending.push({ event, bytes, acceptedMs, told: false, ...settle });
+    this.#pending.push({ event, bytes, acceptedMs, told: false, isNameless, ...settle });
     this.#writer.start();
   }
 
@@ -270,6 +282,7 @@ export class Recorder {
       timer = setTimeout(resolve, timeoutMs, false);
     });
     const done = Promise.allSettled(this.#preparing).then(async () => {
+      this.#failures.release();
       await this.#pending.drained();
       return true as const;
     });
@@ -282,14 +295,4 @@ export class Recorder {
 interface Settle {
   readonly resolve: (event: AuditEvent) => void;
   readonly reject: (error: Error) => void;
-}
-
-/** The action of a malformed draft, when that much can be read; it is shown to listeners, so only a plain name passes. */
-function readAction(draft: unknown): string {
-  try {
-    const action: unknown = (draft as { action?: unknown }).action;
-    return typeof action === 'string' && /^[a-z][a-z0-9_.-]{0,63}$/i.test(action) ? action : 'unknown';
-  } catch {
-    return 'unknown';
-  }
 }

@@ -6,7 +6,7 @@ import type { HookBus } from '../hooks.js';
 import type { RaiseAlarm } from './alarm.js';
 import { createBackoff } from './backoff.js';
 import type { GapMeta, Losses } from './losses.js';
-import type { Entry, Pending } from './pending.js';
+import { countActs, type Entry, type Pending } from './pending.js';
 import type { AuditStore, InsertOutcome, UnnumberedEvent } from './store.js';
 import { createStream, type Stream } from './stream.js';
 
@@ -188,8 +188,9 @@ export class Writer {
     }
     this.#parts.hooks.emit('audit:failed', { draft: draftOf(entry.event), error, retrying: false });
     entry.reject(new AuditWriteError('AUDIT_WRITE_FAILED', `MongoDB can never store this event: ${error.message}`));
-    this.#parts.losses.note('poison', { gap: false });
-    entry.event = { ...this.#parts.createGap({ lost: 1, reason: 'poison' }).event, _id: entry.event._id };
+    const lost = countActs([entry]);
+    this.#parts.losses.note('poison', { count: lost, gap: false });
+    entry.event = { ...this.#parts.createGap({ lost, reason: 'poison' }).event, _id: entry.event._id };
     return settled;
   }
 
