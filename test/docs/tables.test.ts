@@ -28,6 +28,7 @@ describe('tables of README', () => {
       ['Audit options', 'audit.', { audit: STRANGER }],
       ['Audit options', 'audit.redact.', { audit: { ...TRAIL, redact: STRANGER } }],
       ['Audit options', 'audit.evidence.', { audit: { ...TRAIL, evidence: STRANGER } }],
+      ['Audit options', 'audit.failureLimit.', { audit: { ...TRAIL, failureLimit: STRANGER } }],
     ];
     /** They have rows for their members. */
     const PARENTS = ['hooks', 'audit.redact'];
@@ -65,6 +66,9 @@ describe('tables of README', () => {
         resolveCaptureOptions({}).abandonAfterMs,
         recording.maxPendingBytes,
       ]);
+      expect(shownDefaults(['audit.failureLimit.burst', 'audit.failureLimit.perSecond'])).to.deep.equal(
+        Object.values(recording.failureLimit),
+      );
       expect(
         shownDefaults(['audit.app', 'audit.ipAddress', 'audit.userAgent', 'audit.pseudonymKey', 'audit.collection']),
       ).to.deep.equal([
