@@ -1,13 +1,12 @@
 /** Which events may go, and letting them go: by segment, the entry first, the events after it. It knows no timer and no database. @see EVIDENCE, "Keys, proofs, retention, erasure" */
-import { type Entry, eventId, isSegmentEntry, readEntry, readEventId, type SegmentEntry } from '../evidence/entry.js';
+import { type Entry, eventId, isSegmentEntry, readEntry, type SegmentEntry } from '../evidence/entry.js';
 import type { FoundLedgerDocument } from '../evidence/ledger-document.js';
-import { canonicalLine } from '../evidence/line.js';
 import { readNote } from '../evidence/note.js';
 import { CompactRange, leafHash, rootOf } from '../evidence/tree.js';
-import type { AuditEvent } from '../event.js';
 import { LedgerAlarmError } from './alarm.js';
 import type { Ledger } from './ledger.js';
 import type { LedgerStore } from './ledger-store.js';
+import { assertUntouched, leafOf, readSegment } from './segment-check.js';
 
 /** What pruning works with. */
 export interface PruningParts {
@@ -36,15 +35,17 @@ const PAGE = 1000;
 
 /**
  * Finds the last entry up to which all segments hold only events before a time. All entries are read and must lead to the signed head: those
- * in the middle say what is deleted.
- * @throws {@link LedgerAlarmError} when they do not
+ * in the middle say what is deleted. So must the events: what shows that somebody changed them is not to go with them.
+ * @throws {@link LedgerAlarmError} when they do not, or when an event that would go is not what was sealed
  */
 export async function planPrune(parts: PruningParts, before: Date): Promise<PrunePlan> {
   const prunedThrough = await readPruned(parts);
   let [through, covered] = [-1, 0];
   for await (const entry of readEntries(parts.store, parts.ledger.size)) {
     if (!isSegmentEntry(entry) || entry.count === 0) continue;
-    if (!(await isBefore(parts.store, entry, { before, isPruned: entry.n <= prunedThrough }))) break;
+    const isPruned = entry.n <= prunedThrough;
+    if (!(await isBefore(parts.store, entry, { before, isPruned }))) break;
+    await assertUntouched(parts.store, { entry, isPruned });
     [through, covered] = [entry.n, covered + entry.count];
   }
   return { through, isEntered: through <= prunedThrough, covered };
@@ -123,28 +124,11 @@ async function isBefore(
 ): Promise<boolean> {
   if (Date.parse(entry.at) < before.getTime()) return true;
   const leaves: Buffer[] = [];
-  for (let from = 0; from < entry.count; from += PAGE) {
-    const events = await readSegment(store, entry, from);
-    if (events.some(({ at }) => !(at instanceof Date) || at >= before)) return false;
-    leaves.push(...events.map(leafOf));
+  for await (const events of readSegment(store, entry)) {
+    if (events.some(({ event: { at } }) => !(at instanceof Date) || at >= before)) return false;
+    leaves.push(...events.map(({ event }) => leafOf(event) ?? Buffer.alloc(0)));
   }
   return isPruned || rootOf(Buffer.concat(leaves)).toString('base64') === entry.root;
-}
-
-async function readSegment(store: LedgerStore, entry: SegmentEntry, from: number): Promise<AuditEvent[]> {
-  const limit = Math.min(PAGE, entry.count - from);
-  const end = eventId(entry.stream, entry.from + from + limit);
-  const events = await store.readEvents(entry.stream, entry.from + from, limit);
-  return events.filter(({ _id }) => _id < end && readEventId(_id) !== undefined);
-}
-
-/** What has no line was not sealed: its leaf fits nothing. */
-function leafOf(event: AuditEvent): Buffer {
-  try {
-    return leafHash(canonicalLine({ ...event }));
-  } catch {
-    return Buffer.alloc(0);
-  }
 }
 
 function alarm(kind: string, n: number, detail: string): LedgerAlarmError {

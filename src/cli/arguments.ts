@@ -76,8 +76,17 @@ function readValue(token: Token, flags: Readonly<Record<string, Flag>>): string 
   }
   const isNextFlag = inlineValue === false && value?.startsWith('-') === true;
   if (value === undefined || value === '' || isNextFlag) throw new OptionsError(`--${name} needs its ${flag.value}`);
+  // Errors about files quote their paths.
+  if ((flag.value === 'FILE' || flag.value === 'FOLDER') && SECRET_FORM.test(value)) {
+    throw new OptionsError(
+      `--${name} must be the path of a ${flag.value}: what is there looks like a signing key or a URI with credentials, and is not shown`,
+    );
+  }
   return value;
 }
+
+/** A signing key, or user info behind a scheme; `path.join` makes one slash of two. */
+const SECRET_FORM = /PRIVATE\+KEY|:\/.*@/s;
 
 /** What looks like no name at all may be a URI after a dash too many. */
 function nameUnknown(name: string, known: readonly string[]): string {

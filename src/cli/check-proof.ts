@@ -20,9 +20,9 @@ export const checkProofCommand: Command = {
 };
 
 async function run({ flags }: Call): Promise<Outcome> {
-  const keys = readVerifierKeys([await readText(flags.required('keys'))], '--keys');
-  const proof = readProof(await readText(flags.required('proof')));
-  const line = (await readText(flags.required('event'))).replace(/\n$/, '');
+  const keys = readVerifierKeys([await readText(flags.path('keys'))], '--keys');
+  const proof = readProof(await readText(flags.path('proof')));
+  const line = (await readText(flags.path('event'))).replace(/\n$/, '');
   return report(proof, checkProof(proof, line, keys));
 }
 

@@ -76,6 +76,11 @@ export class FlagValues {
     return value;
   }
 
+  /** The path that it holds, with its own name. @throws {@link OptionsError} OPTIONS_INVALID when it is not there */
+  path(name: string): { flag: string; path: string } {
+    return { flag: `--${name}`, path: this.required(name) };
+  }
+
   /** Its values. */
   list(name: string): readonly string[] {
     return this.#values.get(name) ?? [];
@@ -99,6 +104,9 @@ export const KEYS_FLAG: Flag = {
   value: 'FILE',
   help: 'the vkeys that you trust, one a line, `until=<size>` after a retired one',
 };
+
+/** `--tenant`, the same for all. */
+export const TENANT_FLAG: Flag = { help: 'with the index that `audit.tenant` wants' };
 
 /** `--yes`, the same for all. */
 export const YES_FLAG: Flag = { help: 'do it without asking' };

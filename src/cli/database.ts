@@ -49,6 +49,13 @@ export async function withDatabase<Result>(
   }
 }
 
+/** Which of some collections are there, as far as this user may know. */
+export async function findCollections({ db }: Place, names: readonly string[]): Promise<string[]> {
+  const options = { nameOnly: true, authorizedCollections: true };
+  const found = await db.listCollections({ name: { $in: [...names] } }, options).toArray();
+  return found.map(({ name }) => name);
+}
+
 function readUri({ flags, environment }: Call): string {
   const uri = flags.text('uri') ?? environment['MONGODB_URI'];
   if (uri === undefined || uri === '') throw new OptionsError('--uri URI is missing, and MONGODB_URI is not set');

@@ -2,7 +2,16 @@
 import { type CollectionReport, inspectTrail, type RiskyUser, type TrailInspection } from '../mongo/doctor.js';
 import { type LedgerState, readLedgerState } from '../mongo/ledger-state.js';
 import { codeOf, SERVER_CODES } from '../mongo/server-error.js';
-import { type Command, COLLECTION_FLAG, type ExitCode, JSON_FLAG, type Outcome, URI_FLAG } from './command.js';
+import {
+  type Call,
+  type Command,
+  COLLECTION_FLAG,
+  type ExitCode,
+  JSON_FLAG,
+  type Outcome,
+  TENANT_FLAG,
+  URI_FLAG,
+} from './command.js';
 import { type Db, type Place, withDatabase } from './database.js';
 import { counted, printable } from './output.js';
 
@@ -16,9 +25,10 @@ export const doctor: Command = {
       help: 'MongoDB, as the app to judge its user, as an administrator to judge all; default: MONGODB_URI',
     },
     collection: COLLECTION_FLAG,
+    tenant: TENANT_FLAG,
     json: JSON_FLAG,
   },
-  run: (call) => withDatabase(call, (place) => examine(place, new Date(call.now()))),
+  run: (call) => withDatabase(call, (place) => examine(call, place)),
 };
 
 /** All that is found; the ledger's state is null where this connection may not read it. */
@@ -26,10 +36,10 @@ interface Findings extends TrailInspection {
   readonly ledgerState: LedgerState | null;
 }
 
-async function examine({ db, collection }: Place, now: Date): Promise<Outcome> {
-  const inspection = await inspectTrail(db, { collection, tenant: false });
+async function examine({ flags, now }: Call, { db, collection }: Place): Promise<Outcome> {
+  const inspection = await inspectTrail(db, { collection, tenant: flags.has('tenant') });
   const findings = { ...inspection, ledgerState: await lookAtLedger(db, collection) };
-  const lines = describe(findings, now);
+  const lines = describe(findings, new Date(now()));
   return { code: judge(findings), result: findings, text: `${lines.map(printable).join('\n')}\n` };
 }
 

@@ -1,8 +1,11 @@
 /** The events in `events.ndjson`, as verification reads them. A line that is what was sealed is never parsed. */
 import type { FileHandle } from 'node:fs/promises';
 import { decodeBase64 } from '../evidence/base64.js';
+import { isEventId } from '../evidence/entry.js';
+import { canonicalText } from '../evidence/line.js';
+import type { Canonical } from '../evidence/normalise.js';
 import type { FoundEvent } from '../evidence/source.js';
-import { readStoredLine } from '../mongo/stored-line.js';
+import { readStoredLine, writeForeignId } from '../mongo/stored-line.js';
 import { type LineBatch, readLines } from './line-reader.js';
 
 const HEAD = Buffer.from('{"_id":"');
@@ -24,17 +27,20 @@ function readBatch({ bytes, starts, ends, before }: LineBatch, name: string): Fo
     // The line feed of the line before gives its place to the byte that a leaf begins with.
     bytes[start - 1] = 0;
     const preimage = bytes.subarray(start - 1, ends[index]);
-    return isUsual(preimage)
-      ? { id: preimage.toString('latin1', 1 + HEAD.length, 1 + HEAD.length + ID_LENGTH), preimage }
-      : readUnusual(preimage, `${name}:${before + index + 1}`);
+    const id = readUsualId(preimage);
+    return id === undefined ? readUnusual(preimage, `${name}:${before + index + 1}`) : { id, preimage };
   });
 }
 
-/** Whether an `_id` as long as the package's stands first, and no bytes behind it. */
-function isUsual(preimage: Buffer): boolean {
-  const end = 1 + HEAD.length + ID_LENGTH;
-  if (preimage[end] !== QUOTE || preimage.compare(HEAD, 0, HEAD.length, 1, 1 + HEAD.length) !== 0) return false;
-  return preimage.compare(BSON_MEMBER, 0, BSON_MEMBER.length, end + 1, end + 1 + BSON_MEMBER.length) !== 0;
+/** The `_id`, where one of the package's stands first, and no bytes behind it. */
+function readUsualId(preimage: Buffer): string | undefined {
+  const start = 1 + HEAD.length;
+  const end = start + ID_LENGTH;
+  if (preimage[end] !== QUOTE || preimage.compare(HEAD, 0, HEAD.length, 1, start) !== 0) return undefined;
+  if (preimage.compare(BSON_MEMBER, 0, BSON_MEMBER.length, end + 1, end + 1 + BSON_MEMBER.length) === 0)
+    return undefined;
+  const id = preimage.toString('latin1', start, end);
+  return isEventId(id) ? id : undefined;
 }
 
 function readUnusual(preimage: Buffer, place: string): FoundEvent {
@@ -45,7 +51,16 @@ function readUnusual(preimage: Buffer, place: string): FoundEvent {
   const { _id, bson } = value;
   const stored = typeof bson === 'string' && Object.keys(value).length === 2 ? decodeBase64(bson) : undefined;
   if (stored !== undefined) return readStoredLine(stored);
-  return { id: typeof _id === 'string' ? _id : JSON.stringify(_id ?? null), preimage };
+  return { id: typeof _id === 'string' ? _id : writeForeignId(textOf(_id)), preimage };
+}
+
+/** A value that no canonical text has came by no export. */
+function textOf(value: unknown): string {
+  try {
+    return canonicalText((value ?? null) as Canonical);
+  } catch {
+    return JSON.stringify(value);
+  }
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

@@ -10,7 +10,7 @@ import { EXPORT_FILES } from './export-writer.js';
 export interface ExportFolder {
   /** What verification reads. */
   readonly source: EvidenceSource;
-  /** When the trail was as it is here: `at` of the newest entry. Tails and silent streams are judged as of then. */
+  /** When the trail was as it is here: `at` of the newest entry, or the present where there is none. Tails and silent streams are judged as of then. */
   readonly now: Date;
   /** Closes its files. */
   close(): Promise<void>;
@@ -23,7 +23,7 @@ const LINE_BYTES = 560;
  * Opens an exported folder.
  * @throws OPTIONS_INVALID when a file is not whole; what Node throws when one is not there
  */
-export async function openExportFolder(folder: string): Promise<ExportFolder> {
+export async function openExportFolder(folder: string, present: Date): Promise<ExportFolder> {
   const files: FileHandle[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(files.map((file) => file.close()));
@@ -32,7 +32,7 @@ export async function openExportFolder(folder: string): Promise<ExportFolder> {
     for (const name of [EXPORT_FILES.events, EXPORT_FILES.ledger]) files.push(await open(join(folder, name), 'r'));
     const [events, entries] = files as [FileHandle, FileHandle];
     const ledger = await ExportedLedger.open(entries, EXPORT_FILES.ledger);
-    return { source: createSource(events, ledger), now: ledger.newestAt, close };
+    return { source: createSource(events, ledger), now: ledger.newestAt ?? present, close };
   } catch (error) {
     await close();
     throw error;

@@ -27,7 +27,7 @@ export class ExportedLedger {
   readonly #offsets: number[] = [];
   readonly #lengths: number[] = [];
   readonly #numbers: number[] = [];
-  #newestAt: Date = new Date(0);
+  #newestAt: Date | undefined;
 
   private constructor(file: FileHandle, name: string) {
     this.#file = file;
@@ -54,8 +54,8 @@ export class ExportedLedger {
     return this.#offsets.length;
   }
 
-  /** When the newest entry was appended, as it says; 1970 when there is none. */
-  get newestAt(): Date {
+  /** When the newest entry was appended, as it says; undefined when there is none. */
+  get newestAt(): Date | undefined {
     return this.#newestAt;
   }
 

@@ -15,11 +15,17 @@ export class ExportReading {
   /** Streams of entries behind those that were exported. */
   readonly #later = new Set<unknown>();
   #wasPruned = false;
+  #left = 0;
 
   constructor({ db, collection }: Place, now: () => number) {
     this.#scope = new ExportScope({ now, isLater: (stream) => this.#isLater(stream) });
     this.#db = db;
     this.#collection = collection;
+  }
+
+  /** How many events were left to the next export, since only a later ledger can say whether they are in order. */
+  get left(): number {
+    return this.#left;
   }
 
   /** The lines of the ledger; all of them are to be read before the events. */
@@ -36,6 +42,7 @@ export class ExportReading {
   async *events(): AsyncGenerator<ExportLine, void, undefined> {
     for await (const line of eventLines(this.#db, this.#collection)) {
       if (await this.#scope.includes(line.id)) yield line;
+      else this.#left += 1;
     }
   }
 

@@ -23,7 +23,7 @@ const DEAD_AFTER_MS = 300_000;
 /**
  * Decides, event by event, in order of `_id`. An event that the exported ledger covers always belongs to it. So does the tail of a stream
  * that was alive: verification takes it for that. What nobody's ledger covers belongs to it too, so that verification names it. Left out are
- * events of which only a later ledger can say whether they are in order: the next export has them.
+ * events of which only a later ledger can say whether they are in order: the next export has them. Of a trail without a ledger nothing is left out.
  */
 export class ExportScope {
   readonly #parts: ScopeParts;
@@ -56,7 +56,7 @@ export class ExportScope {
   /** Whether an event belongs to the export. */
   async includes(id: string): Promise<boolean> {
     const place = readEventId(id);
-    if (place === undefined) return true;
+    if (place === undefined || this.#newestAt === 0) return true;
     const known = this.#streams.get(place.stream);
     if (known !== undefined && place.sequence < known.sealedTo) return true;
     if (known !== undefined && known.lastAt >= this.#newestAt - DEAD_AFTER_MS) return true;

@@ -3,10 +3,11 @@ import { readVerifierKeys } from '../evidence/keys.js';
 import { ledgerOf } from '../mongo/excess.js';
 import type { ExportLine } from '../mongo/export-lines.js';
 import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, KEYS_FLAG, type Outcome, URI_FLAG } from './command.js';
-import { type Place, withDatabase } from './database.js';
+import { findCollections, type Place, withDatabase } from './database.js';
 import { beginExport, EXPORT_FILES, type ExportWriter } from './export-writer.js';
 import { ExportReading } from './export-reading.js';
-import { readText } from './files.js';
+import { RefusalError } from './failure.js';
+import { naming, readText } from './files.js';
 import { counted, printable } from './output.js';
 import { type Progress, withProgress } from './progress.js';
 
@@ -28,6 +29,8 @@ export const exportCommand: Command = {
 interface Exported {
   readonly events: number;
   readonly entries: number;
+  /** Events that were left to the next export. */
+  readonly left: number;
   /** `_id`s of documents that are not what this package stores; at most 100. */
   readonly strange: readonly string[];
   readonly strangeCount: number;
@@ -39,7 +42,8 @@ async function run(call: Call): Promise<Outcome> {
   const folder = call.flags.required('to');
   const keys = await readKeys(call);
   const exported = await withDatabase(call, async (place) => {
-    const writer = await beginExport(folder);
+    await assertThere(place);
+    const writer = await naming(call.flags.path('to'), () => beginExport(folder));
     try {
       const done = await withProgress(call, 'export', (update) =>
         writeAll(place, writer, { keys, update, now: call.now }),
@@ -55,11 +59,19 @@ async function run(call: Call): Promise<Outcome> {
   return { code: 0, result: { folder, ...exported }, text };
 }
 
+/** An empty export of a trail that is elsewhere would look like one of which nothing is wrong. */
+async function assertThere(place: Place): Promise<void> {
+  const { collection } = place;
+  if ((await findCollections(place, [collection, ledgerOf(collection)])).length > 0) return;
+  throw new RefusalError(
+    `there is no collection "${collection}" in this database, and no ledger: nothing was exported`,
+  );
+}
+
 /** They are read before anything is written: a file that holds none is a mistake. */
 async function readKeys({ flags }: Call): Promise<string | undefined> {
-  const path = flags.text('keys');
-  if (path === undefined) return undefined;
-  const text = await readText(path);
+  if (!flags.has('keys')) return undefined;
+  const text = await readText(flags.path('keys'));
   readVerifierKeys([text], '--keys');
   return text;
 }
@@ -81,7 +93,7 @@ async function writeAll(place: Place, writer: ExportWriter, { keys, update, now 
   const events = await writer.write(EXPORT_FILES.events, tally.texts(reading.events()));
   await reading.assertNotPruned();
   if (keys !== undefined) await writer.write(EXPORT_FILES.keys, toLines(keys));
-  return { events, entries, strange: tally.strange, strangeCount: tally.strangeCount };
+  return { events, entries, left: reading.left, strange: tally.strange, strangeCount: tally.strangeCount };
 }
 
 async function countAll({ db, collection }: Place): Promise<number> {
@@ -123,7 +135,13 @@ async function* toLines(text: string): AsyncGenerator<string, void, undefined> {
   yield* text.replace(/\n$/, '').split('\n');
 }
 
-function warn({ output }: Call, { strange, strangeCount }: Exported): void {
+function warn({ output }: Call, { events, entries, left, strange, strangeCount }: Exported): void {
+  if (entries === 0 && events > 0) output.say('the ledger is empty: no seal covers what was exported');
+  if (left > 0) {
+    output.say(
+      `${counted(left, 'event')} left to the next export: of streams that the ledger, when it was read, did not know to be alive`,
+    );
+  }
   for (const id of strange) {
     output.say(
       `not in the form that this package stores, exported as its bytes; verify will name it: ${printable(id)}`,

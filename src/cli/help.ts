@@ -27,6 +27,25 @@ export function overview(commands: readonly Command[]): string {
   ].join('\n');
 }
 
+/** The same as {@link helpOf}, for machines. */
+export function describeHelp({ name, summary, flags }: Command): object {
+  const shown = Object.entries(flags).map(
+    ([flag, { value = null, isRequired = false, isRepeatable = false, help }]) => ({
+      name: `--${flag}`,
+      value,
+      isRequired,
+      isRepeatable,
+      help,
+    }),
+  );
+  return { command: name, summary, flags: shown };
+}
+
+/** The same as {@link overview}, for machines. */
+export function describeOverview(commands: readonly Command[]): object {
+  return { commands: commands.map(({ name, summary }) => ({ command: name, summary })) };
+}
+
 function showFlag(name: string, flag: Flag): string {
   const text = nameAndValue(name, flag);
   if (flag.isRequired === true) return text;

@@ -1,9 +1,10 @@
 /** `strongroom provision`: collections, roles and the user, with an administrator's connection. The steps themselves are the library's. */
 import { OptionsError } from '../errors.js';
-import { formatPlan, type ProvisionRequest } from '../mongo/provision.js';
-import { provision, type ProvisionOutcome } from '../mongo/provision-run.js';
-import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, type Outcome, URI_FLAG } from './command.js';
-import { collectionOf, withDatabase } from './database.js';
+import { readAccessControl } from '../mongo/privileges.js';
+import { formatPlan, type ProvisionOutcome, type ProvisionRequest } from '../mongo/provision.js';
+import { provision } from '../mongo/provision-run.js';
+import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, type Outcome, TENANT_FLAG, URI_FLAG } from './command.js';
+import { collectionOf, type Db, withDatabase } from './database.js';
 import { printable } from './output.js';
 
 /** Protects a trail. */
@@ -16,6 +17,7 @@ export const provisionCommand: Command = {
     collection: COLLECTION_FLAG,
     user: { value: 'NAME', isRequired: true, help: 'the user that the app will connect as' },
     'password-env': { value: 'VAR', help: "environment variable with the new user's password" },
+    tenant: TENANT_FLAG,
     'dry-run': { help: 'connect to nothing, print the commands for mongosh' },
     json: JSON_FLAG,
   },
@@ -26,11 +28,39 @@ async function run(call: Call): Promise<Outcome> {
   const { flags } = call;
   const database = flags.required('db');
   if (!/^[^/\\. "$*<>:|?\0]{1,63}$/.test(database)) throw new OptionsError('--db must be the name of a database');
-  const request = { database, collection: collectionOf(call), tenant: false, user: flags.required('user') };
+  const request = {
+    database,
+    collection: collectionOf(call),
+    tenant: flags.has('tenant'),
+    user: flags.required('user'),
+  };
   if (flags.has('dry-run')) return showPlan(request);
   const password = readPassword(call);
-  const steps = await withDatabase(call, ({ db }) => provision(db, request, password), database);
-  return { code: 0, result: { steps }, text: steps.map(showStep).join('') };
+  const done = await withDatabase(call, ({ db }) => protect(db, request, password), database);
+  warn(call, done);
+  return { code: 0, result: done, text: done.steps.map(showStep).join('') };
+}
+
+interface Protected {
+  readonly steps: readonly ProvisionOutcome[];
+  /** Whether the server checks privileges at all. */
+  readonly accessControl: 'on' | 'off' | 'unknown';
+}
+
+async function protect(db: Db, request: ProvisionRequest, password: string | undefined): Promise<Protected> {
+  const steps = await provision(db, request, password);
+  return { steps, accessControl: await readAccessControl(db) };
+}
+
+/** What was done is all that was asked for; these say why it may be worth little. */
+function warn({ output }: Call, { steps, accessControl }: Protected): void {
+  const warnings = steps.map(({ warning }) => warning).filter(Boolean);
+  if (accessControl === 'off') {
+    warnings.push(
+      'access control is off on this server: roles bind nobody there, so that anybody can change the trail',
+    );
+  }
+  for (const warning of warnings) output.say(`warning: ${printable(warning)}`);
 }
 
 function showPlan(request: ProvisionRequest): Outcome {

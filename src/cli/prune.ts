@@ -1,10 +1,11 @@
 /** `strongroom prune`: retention. What is deleted, and in which order, is the library's. */
 import { planPrune, prune, type PruningParts, type PrunePlan } from '../audit/pruning.js';
 import { OptionsError } from '../errors.js';
-import { removeEvents } from '../mongo/remove-events.js';
+import { mayRemoveEvents, removeEvents } from '../mongo/remove-events.js';
 import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, type Outcome, URI_FLAG, YES_FLAG } from './command.js';
 import { assertConsent } from './consent.js';
 import { type Place, withDatabase } from './database.js';
+import { RefusalError } from './failure.js';
 import { counted } from './output.js';
 import { withProgress } from './progress.js';
 import { openLedger, SIGNING_KEY } from './signing.js';
@@ -49,6 +50,10 @@ function readDate(text: string, now: Date): Date {
 
 async function run(call: Call, place: Place, before: Date): Promise<Outcome> {
   const appending = await openLedger(call, place);
+  // An entry that nothing follows would let anybody delete these events unnoticed.
+  if (!(await mayRemoveEvents(place.db, place.collection))) {
+    throw new RefusalError('this user may not delete; nothing was done');
+  }
   const remove = (ids: readonly string[]): Promise<number> => removeEvents(place.db, place.collection, ids);
   const parts: PruningParts = { ...appending, remove };
   const plan = await planPrune(parts, before);

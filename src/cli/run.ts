@@ -3,7 +3,7 @@ import { OptionsError } from '../errors.js';
 import { findCommand, readFlags, wantsHelp } from './arguments.js';
 import type { Command, ExitCode, Outcome } from './command.js';
 import { readFailure } from './failure.js';
-import { helpOf, overview } from './help.js';
+import { describeHelp, describeOverview, helpOf, overview } from './help.js';
 import type { Output } from './output.js';
 import { VERSION } from './version.js';
 
@@ -42,8 +42,9 @@ async function answer(argv: readonly string[], session: Session): Promise<Outcom
   const [word, ...args] = argv;
   if (word === undefined) throw new OptionsError(`a command is missing\n\n${overview(commands).trimEnd()}`);
   if (word === '--version') return { code: 0, result: { version: VERSION }, text: `${VERSION}\n` };
-  if (word === '--help' || word === '-h') return { code: 0, text: overview(commands) };
+  if (word === '--help' || word === '-h')
+    return { code: 0, result: describeOverview(commands), text: overview(commands) };
   const command = findCommand(word, commands);
-  if (wantsHelp(args)) return { code: 0, text: helpOf(command) };
+  if (wantsHelp(args)) return { code: 0, result: describeHelp(command), text: helpOf(command) };
   return command.run({ ...rest, flags: readFlags(args, command) });
 }

@@ -9,6 +9,7 @@ import { createLedgerStore } from '../mongo/ledger-store.js';
 import type { Call } from './command.js';
 import type { Place } from './database.js';
 import { RefusalError } from './failure.js';
+import { printable } from './output.js';
 
 /** Name of the environment variable with the key. */
 export const SIGNING_KEY = 'AUDIT_SIGNING_KEY';
@@ -23,7 +24,7 @@ export interface Appending {
 
 /**
  * Opens the ledger, whose newest note must be signed by the very key: whoever appends vouches for all that stands before.
- * @throws {@link OptionsError} OPTIONS_INVALID without a key; RefusalError when another key signed the newest note; LEDGER_ALARM when the head is not in order
+ * @throws {@link OptionsError} OPTIONS_INVALID without a key; RefusalError when the key is of another log, or another key signed the newest note; LEDGER_ALARM when the head is not in order
  */
 export async function openLedger({ environment, now }: Call, place: Place): Promise<Appending> {
   const text = environment[SIGNING_KEY];
@@ -32,11 +33,22 @@ export async function openLedger({ environment, now }: Call, place: Place): Prom
   const signer = readSigningKey(text, SIGNING_KEY);
   const key = readVerifierKey(signer.vkey, SIGNING_KEY);
   const store = createLedgerStore(place);
+  await assertSameLog(store, key);
   const parts = { store, signer, keys: [key], origin: key.name, now, onEntry: () => undefined };
   const ledger = new Ledger(parts);
   await ledger.follow();
   assertSignedBy(key, ledger.note);
   return { ledger, store, by: createStream().id };
+}
+
+/** Told by the first entry: what stands at the end may be junk, which is an alarm and no wrong key. */
+async function assertSameLog(store: LedgerStore, { name }: VerifierKey): Promise<void> {
+  const [first] = await store.read(0, 1);
+  const origin = typeof first?.note === 'string' ? readNote(first.note)?.checkpoint.origin : undefined;
+  if (origin === undefined || origin === name) return;
+  throw new RefusalError(
+    `the key in ${SIGNING_KEY} is of the log "${printable(name)}", the ledger of "${printable(origin)}": nothing was done`,
+  );
 }
 
 function assertSignedBy(key: VerifierKey, text: string | null): void {

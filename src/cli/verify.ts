@@ -8,10 +8,10 @@ import { isRecord } from '../settings.js';
 import { createEvidenceSource } from '../mongo/evidence-source.js';
 import { ledgerOf } from '../mongo/excess.js';
 import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, KEYS_FLAG, type Outcome, URI_FLAG } from './command.js';
-import { type Place, withDatabase } from './database.js';
+import { findCollections, type Place, withDatabase } from './database.js';
 import { openExportFolder } from './export-folder.js';
 import { RefusalError } from './failure.js';
-import { readText, readTextIfThere, writeWhole } from './files.js';
+import { naming, readText, readTextIfThere, writeWhole } from './files.js';
 import { counted, printable } from './output.js';
 import { withProgress } from './progress.js';
 
@@ -39,22 +39,23 @@ type Against = Omit<VerifyEvidenceOptions, 'now' | 'onProgress'>;
 
 async function run(call: Call): Promise<Outcome> {
   const { flags } = call;
-  const from = flags.text('from');
-  if (from !== undefined && flags.has('uri')) throw new OptionsError('--uri and --from exclude each other');
+  const isFolder = flags.has('from');
+  if (isFolder && flags.has('uri')) throw new OptionsError('--uri and --from exclude each other');
   const against = await readAgainst(call);
-  const report = await (from === undefined
-    ? withDatabase(call, (place) => verifyPlace(call, place, against))
-    : verifyFolder(call, from, against));
-  const state = flags.text('state');
-  if (state !== undefined && report.intact) await writeWhole(state, `${JSON.stringify(report.state)}\n`);
+  const report = await (isFolder
+    ? verifyFolder(call, against)
+    : withDatabase(call, (place) => verifyPlace(call, place, against)));
+  if (report.intact && report.entries === 0) {
+    throw new RefusalError('the ledger is empty: nothing was ever sealed there, so that nothing could be verified');
+  }
+  if (flags.has('state') && report.intact) await writeWhole(flags.path('state'), `${JSON.stringify(report.state)}\n`);
   return { code: report.intact ? 0 : 1, result: report, text: describe(report) };
 }
 
 async function readAgainst({ flags }: Call): Promise<Against> {
-  const keys = readVerifierKeys([await readText(flags.required('keys'))], '--keys');
-  const anchors = await Promise.all(flags.list('anchor').map(readText));
-  const path = flags.text('state');
-  const text = path === undefined ? undefined : await readTextIfThere(path);
+  const keys = readVerifierKeys([await readText(flags.path('keys'))], '--keys');
+  const anchors = await Promise.all(flags.list('anchor').map((path) => readText({ flag: '--anchor', path })));
+  const text = flags.has('state') ? await readTextIfThere(flags.path('state')) : undefined;
   return { keys, anchors, state: text === undefined ? undefined : readState(text) };
 }
 
@@ -70,28 +71,30 @@ function readState(text: string): VerifyState {
   throw problem;
 }
 
-async function verifyPlace(call: Call, { db, collection }: Place, against: Against): Promise<VerifyReport> {
-  const source = createEvidenceSource(db, collection);
+async function verifyPlace(call: Call, place: Place, against: Against): Promise<VerifyReport> {
+  const source = createEvidenceSource(place.db, place.collection);
   const report = await judge(call, source, { ...against, now: new Date(call.now()) });
-  if (report.entries === 0 && report.events === 0 && report.intact) await assertThere(db, collection);
+  if (report.entries === 0 && report.intact) await assertThere(place);
   return report;
 }
 
-/** Nothing at all is intact, and mostly the wrong place. */
-async function assertThere(db: Place['db'], collection: string): Promise<void> {
-  const options = { nameOnly: true, authorizedCollections: true };
-  const found = await db.listCollections({ name: ledgerOf(collection) }, options).toArray();
-  if (found.length > 0) return;
-  throw new RefusalError(`there is no ledger "${ledgerOf(collection)}" in this database: nothing could be verified`);
+/** No ledger at all is mostly the wrong place. */
+async function assertThere(place: Place): Promise<void> {
+  const ledger = ledgerOf(place.collection);
+  if ((await findCollections(place, [ledger])).length > 0) return;
+  throw new RefusalError(`there is no ledger "${ledger}" in this database: nothing could be verified`);
 }
 
-async function verifyFolder(call: Call, folder: string, against: Against): Promise<VerifyReport> {
-  const { source, now, close } = await openExportFolder(folder);
-  try {
-    return await judge(call, source, { ...against, now });
-  } finally {
-    await close();
-  }
+function verifyFolder(call: Call, against: Against): Promise<VerifyReport> {
+  const named = call.flags.path('from');
+  return naming(named, async () => {
+    const { source, now, close } = await openExportFolder(named.path, new Date(call.now()));
+    try {
+      return await judge(call, source, { ...against, now });
+    } finally {
+      await close();
+    }
+  });
 }
 
 function judge(

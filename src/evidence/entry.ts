@@ -100,6 +100,11 @@ export function readEventId(id: unknown): { stream: string; sequence: number } |
   return stream === undefined ? undefined : { stream, sequence: Number(digits) };
 }
 
+/** Whether a text has the form of this package's `_id`s. */
+export function isEventId(id: string): boolean {
+  return EVENT_ID.test(id);
+}
+
 /** Whether a text is a stream's ULID. */
 export function isStream(value: unknown): value is string {
   return typeof value === 'string' && STREAM.test(value);

@@ -48,21 +48,42 @@ const CHANGES: readonly string[] = [
 ];
 
 /** By these a user gives itself such a privilege: by a role of this database or of `admin`, or as someone else. */
-const GRANTS: readonly string[] = ['grantRole', 'changePassword'];
+const GRANTS: readonly string[] = ['grantRole', 'changePassword', 'anyAction'];
+
+/** The server keeps users and roles here: whoever writes them needs no grant. */
+const SYSTEM_COLLECTIONS = ['system.users', 'system.roles'] as const;
+const WRITES: readonly string[] = ['insert', 'update', 'remove', 'anyAction'];
 
 /** The actions by which these privileges can change the trail or its ledger, the plainest first; none for a user who may only find and insert. */
 export function findExcess(privileges: readonly Privilege[], place: TrailPlace): string[] {
   const allows = (action: string, reaches: typeof reachesTrail): boolean =>
     privileges.some(({ resource, actions }) => actions.includes(action) && reaches(resource, place));
-  return [
+  const found = [
     ...CHANGES.filter((action) => allows(action, reachesTrail)),
     ...GRANTS.filter((action) => allows(action, reachesRoles)),
+    ...SYSTEM_COLLECTIONS.flatMap((name) => findWrites(privileges, name)),
   ];
+  return [...new Set(found)];
+}
+
+/** An empty name of a collection stands for all but the system's. */
+function findWrites(privileges: readonly Privilege[], name: string): string[] {
+  const reaching = privileges.filter(
+    ({ resource: { db, collection, anyResource } }) =>
+      anyResource === true || (collection === name && (db === '' || db === 'admin')),
+  );
+  return WRITES.filter((action) => reaching.some(({ actions }) => actions.includes(action))).map(
+    (action) => `${action} in admin.${name}`,
+  );
 }
 
 /** Whether one of these privileges allows to insert into a collection. */
 export function mayInsert(privileges: readonly Privilege[], place: TrailPlace): boolean {
-  return privileges.some(({ resource, actions }) => actions.includes('insert') && covers(resource, place));
+  return privileges.some(
+    ({ resource, actions }) =>
+      (actions.includes('insert') || actions.includes('anyAction')) &&
+      (resource.anyResource === true || covers(resource, place)),
+  );
 }
 
 function reachesTrail(resource: Resource, place: TrailPlace): boolean {

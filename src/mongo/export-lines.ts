@@ -16,7 +16,7 @@ const { BSON } = mongoose.mongo;
 export interface ExportLine {
   /** What stands in the file. */
   readonly text: string;
-  /** The document's `_id`, as text when it is none. */
+  /** The document's `_id`, as text when it is none: of an event the one that verification gives. */
   readonly id: string;
   /** Whether it is not in the form that this package stores. Its line is then `{ _id, bson }`, its bytes in base64: `verify` names it. */
   readonly isStrange: boolean;
@@ -58,7 +58,7 @@ async function* readLines(
 
 function readEvent(raw: Buffer): ExportLine {
   const { id, preimage, fault } = readStoredLine(raw);
-  return fault === undefined ? { text: preimage.slice(1), id, isStrange: false } : showBytes(raw);
+  return fault === undefined ? { text: preimage.slice(1), id, isStrange: false } : { ...showBytes(raw), id };
 }
 
 function readDocument(raw: Buffer): ExportLine {

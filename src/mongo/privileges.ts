@@ -203,8 +203,8 @@ function findLacks(rights: Rights | undefined, place: TrailPlace): string[] {
     .map((name) => `this user may not insert into ${name}`);
 }
 
-/** Asks how the server was started; only administrators may, so a refusal is an answer too. */
-async function readAccessControl(db: Db): Promise<'on' | 'off' | 'unknown'> {
+/** Whether the server checks privileges: asks how it was started; only administrators may, so a refusal is an answer too. */
+export async function readAccessControl(db: Db): Promise<'on' | 'off' | 'unknown'> {
   try {
     const { parsed } = await db.admin().command({ getCmdLineOpts: 1 });
     const { security } = parsed as {

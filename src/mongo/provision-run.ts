@@ -3,33 +3,30 @@ import type { Connection } from 'mongoose';
 import { OptionsError } from '../errors.js';
 import { type CollectionState, readCollection } from './collection-state.js';
 import type { Privilege } from './excess.js';
-import { collModCommand, planProvision, type ProvisionRequest, type ProvisionStep } from './provision.js';
+import {
+  collModCommand,
+  type Done,
+  planProvision,
+  type ProvisionOutcome,
+  type ProvisionRequest,
+  type ProvisionStep,
+} from './provision.js';
+import { findUser, type Login, makeUser } from './provision-user.js';
+import { SERVER_CODES, unlessThere } from './server-error.js';
 
 type Db = NonNullable<Connection['db']>;
 type StepOf<Kind extends ProvisionStep['kind']> = Extract<ProvisionStep, { kind: Kind }>;
 
-/** What became of one step. */
-export interface ProvisionOutcome {
-  /** What it is about, such as `collection audit_events` or `role strongroomAppender`. */
-  readonly what: string;
-  /** What was done. */
-  readonly outcome: 'created' | 'already there' | 'changed';
-  /** What else is worth knowing, such as the privileges that a role was given or lost; empty when there is nothing. */
-  readonly detail: string;
-}
-
-/** The outcome of a step, without its name. */
-type Done = Omit<ProvisionOutcome, 'what'>;
-
-const THERE: Done = { outcome: 'already there', detail: '' };
-const CREATED: Done = { outcome: 'created', detail: '' };
+const THERE: Done = { outcome: 'already there', detail: '', warning: '' };
+const CREATED: Done = { outcome: 'created', detail: '', warning: '' };
 
 /**
  * Makes what is missing, on the connection of an administrator. A second run changes nothing. Everything that would stand in the way is found
- * before anything is changed.
+ * before anything is changed. Several runs at once do no harm: what another one made meanwhile is there already.
  *
- * Several trails of one database share the roles: the appender of one may then append to the others as well, and the outcome says so. Other
- * privileges that somebody gave these roles are taken away. An existing user keeps its password and its other roles; both are told.
+ * Several trails of one database share the roles: the appender of one may then append to the others as well, and the outcome warns of it. Other
+ * privileges that somebody gave these roles are taken away. An existing user keeps its password and its other roles; both are told, and
+ * a user who can change the trail by them is warned of.
  *
  * @throws {@link OptionsError} OPTIONS_INVALID when a collection is a view, capped, a time series, expires, or has rules of its own, or when the user is missing and there is no password.
  */
@@ -38,7 +35,8 @@ export async function provision(db: Db, request: ProvisionRequest, password?: st
   const steps = planProvision(request);
   await assertPossible(db, steps, password);
   const outcomes: ProvisionOutcome[] = [];
-  for (const step of steps) outcomes.push({ what: describeStep(step), ...(await run(db, step, password)) });
+  const login = { password, place: request };
+  for (const step of steps) outcomes.push({ what: describeStep(step), ...(await run(db, step, login)) });
   return outcomes;
 }
 
@@ -46,7 +44,7 @@ function describeStep({ kind, name }: ProvisionStep): string {
   return kind === 'indexes' ? `indexes of ${name}` : `${kind} ${name}`;
 }
 
-function run(db: Db, step: ProvisionStep, password: string | undefined): Promise<Done> {
+function run(db: Db, step: ProvisionStep, login: Login): Promise<Done> {
   switch (step.kind) {
     case 'collection':
       return makeCollection(db, step);
@@ -55,7 +53,7 @@ function run(db: Db, step: ProvisionStep, password: string | undefined): Promise
     case 'role':
       return makeRole(db, step);
     case 'user':
-      return makeUser(db, step, password);
+      return makeUser(db, step, login);
   }
 }
 
@@ -75,15 +73,15 @@ function assertSound(name: string, { flaws, validator }: CollectionState): void 
 }
 
 async function makeCollection(db: Db, { name, validator, command }: StepOf<'collection'>): Promise<Done> {
-  const state = await readCollection(db, name, validator);
-  if (!state.exists) {
-    await db.command({ ...command });
-    return CREATED;
-  }
+  const before = await readCollection(db, name, validator);
+  const made = before.exists ? undefined : await unlessThere(db.command({ ...command }), SERVER_CODES.namespaceExists);
+  if (made !== undefined) return CREATED;
+  const state = before.exists ? before : await readCollection(db, name, validator);
+  assertSound(name, state);
   if (state.validator === 'ok') return THERE;
   await db.command({ ...collModCommand(name, validator) });
   const detail = state.validator === 'old' ? 'its validator was replaced by the present one' : 'it got its validator';
-  return { outcome: 'changed', detail };
+  return { outcome: 'changed', detail, warning: '' };
 }
 
 async function makeIndexes(db: Db, { command }: StepOf<'indexes'>): Promise<Done> {
@@ -93,22 +91,45 @@ async function makeIndexes(db: Db, { command }: StepOf<'indexes'>): Promise<Done
 }
 
 async function makeRole(db: Db, step: StepOf<'role'>): Promise<Done> {
-  const { roles } = await db.command({ rolesInfo: step.name, showPrivileges: true });
-  const [stored] = roles as { privileges: Privilege[]; roles: { role: string; db: string }[] }[];
-  if (stored === undefined) {
-    await db.command({ ...step.command });
-    return CREATED;
-  }
+  const before = await findRole(db, step.name);
+  const made =
+    before === undefined ? await unlessThere(db.command({ ...step.command }), SERVER_CODES.roleExists) : undefined;
+  if (made !== undefined) return CREATED;
+  const stored = before ?? (await findRole(db, step.name));
+  return stored === undefined ? makeRole(db, step) : completeRole(db, step, stored);
+}
+
+interface StoredRole {
+  readonly privileges: readonly Privilege[];
+  readonly roles: readonly { readonly role: string; readonly db: string }[];
+}
+
+async function findRole(db: Db, name: string): Promise<StoredRole | undefined> {
+  const { roles } = await db.command({ rolesInfo: name, showPrivileges: true });
+  return (roles as StoredRole[])[0];
+}
+
+async function completeRole(db: Db, step: StepOf<'role'>, stored: StoredRole): Promise<Done> {
   const { kept, dropped } = sift(stored.privileges, step.privileges);
   const had = stored.privileges.map(describePrivilege);
   const added = step.privileges.map(describePrivilege).filter((text) => !had.includes(text));
   const lost = [...dropped.map(describePrivilege), ...stored.roles.map(({ role, db: at }) => `role ${role} on ${at}`)];
   const others = kept.length === 0 ? [] : [`also for ${kept.map(describePrivilege).join(', ')}`];
-  if (added.length === 0 && lost.length === 0) return { ...THERE, detail: others.join('; ') };
-  await db.command({ updateRole: step.name, privileges: [...step.privileges, ...kept], roles: [] });
+  const warning = warnOfOthers(step, kept);
+  if (added.length === 0 && lost.length === 0) return { ...THERE, detail: others.join('; '), warning };
+  // Replacing all of them would take from the role what another run gives it for another trail at this moment.
+  if (lost.length === 0) await db.command({ grantPrivilegesToRole: step.name, privileges: step.privileges });
+  else await db.command({ updateRole: step.name, privileges: [...step.privileges, ...kept], roles: [] });
   const taken = lost.length === 0 ? [] : [`taken away: ${lost.join(', ')}`];
   const given = added.length === 0 ? [] : [`added: ${added.join(', ')}`];
-  return { outcome: 'changed', detail: [...given, ...taken, ...others].join('; ') };
+  return { outcome: 'changed', detail: [...given, ...taken, ...others].join('; '), warning };
+}
+
+/** Reading another trail is what the reader's role is for; appending to it is not what the app's user needs. */
+function warnOfOthers({ name }: StepOf<'role'>, kept: readonly Privilege[]): string {
+  const writable = kept.filter(({ actions }) => actions.includes('insert')).map(({ resource }) => resource.collection);
+  if (writable.length === 0) return '';
+  return `the trails of this database share the role ${name}: whoever has it may also insert into ${writable.join(', ')}; a database for each trail keeps them apart`;
 }
 
 /** What an existing role keeps: the same rights on other collections of this database, which are those of other trails. */
@@ -138,29 +159,4 @@ function describePrivilege({ resource, actions }: Privilege): string {
   const { db, collection } = resource;
   const place = db === undefined ? JSON.stringify(resource) : `${db || '*'}.${collection || '*'}`;
   return `${[...actions].sort().join(' and ')} on ${place}`;
-}
-
-interface StoredUser {
-  readonly roles: readonly { readonly role: string; readonly db: string }[];
-}
-
-async function findUser(db: Db, name: string): Promise<StoredUser | undefined> {
-  const { users } = await db.command({ usersInfo: name });
-  return (users as StoredUser[])[0];
-}
-
-async function makeUser(db: Db, step: StepOf<'user'>, password: string | undefined): Promise<Done> {
-  const stored = await findUser(db, step.name);
-  if (stored === undefined) {
-    await db.command({ ...step.command, pwd: password });
-    return CREATED;
-  }
-  const isOurs = ({ role, db: at }: { role: string; db: string }): boolean =>
-    role === step.role && at === db.databaseName;
-  const others = stored.roles.filter((role) => !isOurs(role)).map(({ role, db: at }) => `${role} on db ${at}`);
-  const detail = others.length === 0 ? '' : `it also has ${others.join(', ')}`;
-  if (stored.roles.some(isOurs))
-    return { ...THERE, detail: [detail, 'its password was left'].filter(Boolean).join('; ') };
-  await db.command({ grantRolesToUser: step.name, roles: [step.role] });
-  return { outcome: 'changed', detail: [`it got the role ${step.role}`, detail].filter(Boolean).join('; ') };
 }

@@ -30,6 +30,21 @@ export type ProvisionStep =
 /** A command's members in their order, its name first. */
 export type Command = Readonly<Record<string, unknown>>;
 
+/** What became of one step. */
+export interface ProvisionOutcome {
+  /** What it is about, such as `collection audit_events` or `role strongroomAppender`. */
+  readonly what: string;
+  /** What was done. */
+  readonly outcome: 'created' | 'already there' | 'changed';
+  /** What else is worth knowing, such as the privileges that a role was given or lost; empty when there is nothing. */
+  readonly detail: string;
+  /** What weakens the protection although all was done, a sentence; empty when there is nothing. */
+  readonly warning: string;
+}
+
+/** The outcome of a step, without its name. */
+export type Done = Omit<ProvisionOutcome, 'what'>;
+
 /** An index's fields in their order. */
 type IndexKey = Readonly<Record<string, 1 | -1>>;
 

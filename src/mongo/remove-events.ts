@@ -1,5 +1,7 @@
 /** Deletes events, for pruning alone, with a connection that may. It must not know which, nor why. */
+import { randomUUID } from 'node:crypto';
 import type { Connection } from 'mongoose';
+import { codeOf, SERVER_CODES } from './server-error.js';
 
 type Db = NonNullable<Connection['db']>;
 
@@ -11,4 +13,19 @@ export async function removeEvents(db: Db, collection: string, ids: readonly str
     { writeConcern: { w: 'majority', journal: true } },
   );
   return deletedCount;
+}
+
+/**
+ * Whether this user may delete events, by deleting one of an `_id` that nobody has: asked before anything says that events will be gone.
+ * Rejects when the server cannot tell.
+ */
+export async function mayRemoveEvents(db: Db, collection: string): Promise<boolean> {
+  const nobody = { q: { _id: `probe:${randomUUID()}` }, limit: 1 };
+  try {
+    await db.command({ delete: collection, deletes: [nobody] });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === SERVER_CODES.unauthorized) return false;
+    throw error;
+  }
 }

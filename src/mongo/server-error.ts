@@ -7,8 +7,11 @@ export const SERVER_CODES = {
   authenticationFailed: 18,
   namespaceNotFound: 26,
   indexNotFound: 27,
+  namespaceExists: 48,
   maxTimeExpired: 50,
   duplicateKey: 11_000,
+  roleExists: 51_002,
+  userExists: 51_003,
 } as const;
 
 /** The numeric code that a server gave; undefined when there is none. */
@@ -32,5 +35,15 @@ export async function unlessDeclined<Answer>(asked: Promise<Answer>): Promise<An
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
     return undefined;
+  }
+}
+
+/** The answer, or undefined where the server says, by this code, that what was to be made is there: someone made it meanwhile. */
+export async function unlessThere<Answer>(asked: Promise<Answer>, code: number): Promise<Answer | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (codeOf(error) === code) return undefined;
+    throw error;
   }
 }

@@ -79,6 +79,11 @@ function foreignId(buffer: Buffer): string {
   return length === 0 ? name : `${name}:${buffer.toString('hex', start, start + length)}`;
 }
 
+/** The text of an `_id` that is no string and that a line can hold, from its canonical text. */
+export function writeForeignId(canonical: string): string {
+  return canonical.replaceAll('"', '').slice(0, MAX_ID_BYTES);
+}
+
 /** Walks the bytes once; the text of the whole document is decoded once, as Latin-1, and cut into pieces. */
 class LineReader {
   /** Text of the `_id`. */
@@ -274,6 +279,6 @@ function compare(a: string, b: string): number {
 }
 
 function idOf(type: number, value: string): string {
-  if (type !== STRING) return value.replaceAll('"', '').slice(0, 64);
+  if (type !== STRING) return writeForeignId(value);
   return value.includes('\\') ? (JSON.parse(value) as string) : value.slice(1, -1);
 }

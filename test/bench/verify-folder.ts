@@ -9,7 +9,7 @@ const count = Number(expected);
 let earlyBytes = 0;
 let peakBytes = 0;
 
-const opened = await openExportFolder(folder);
+const opened = await openExportFolder(folder, new Date());
 const started = performance.now();
 const report = await verifyEvidence(opened.source, {
   keys: readVerifierKeys([vkey], 'keys'),

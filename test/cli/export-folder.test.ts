@@ -12,6 +12,7 @@ import { verifyEvidence } from '../../src/evidence/verify.js';
 import { makeTrail, Trail, trusting, violationsOf, VKEYS } from '../evidence/trail.js';
 
 const { BSON, Long } = mongoose.mongo;
+const PRESENT = new Date('2026-06-01T00:00:00Z');
 
 describe('an exported folder', () => {
   let folder: string;
@@ -37,7 +38,7 @@ describe('an exported folder', () => {
   }
 
   async function verify(): Promise<VerifyReport> {
-    const { source, now, close } = await openExportFolder(folder);
+    const { source, now, close } = await openExportFolder(folder, PRESENT);
     try {
       return await verifyEvidence(source, { keys: trusting(VKEYS[0]!, VKEYS[1]!), now });
     } finally {
@@ -51,14 +52,14 @@ describe('an exported folder', () => {
 
   it('is verified as of its newest entry', async () => {
     await write();
-    const { now, close } = await openExportFolder(folder);
+    const { now, close } = await openExportFolder(folder, PRESENT);
     await close();
     expect(now.getTime()).to.equal(ids.now - 1000);
     const report = await verify();
     expect(violationsOf(report)).to.deep.equal([]);
     expect(report).to.include({ events: lines.length, entries: ledger.length });
     const { state } = report;
-    const again = await openExportFolder(folder);
+    const again = await openExportFolder(folder, PRESENT);
     expect((await verifyEvidence(again.source, { keys: trusting(VKEYS[0]!), now, state })).intact).to.equal(true);
     await again.close();
   });

@@ -10,6 +10,8 @@ import { startMongod } from '../mongod.js';
 interface Check {
   name: string;
   command: readonly string[];
+  /** What it must print. */
+  prints?: RegExp;
 }
 
 interface Project {
@@ -23,13 +25,23 @@ const ROOT = join(HERE, '..', '..');
 const NEWEST = ['express@5', 'mongoose@9'];
 const OLDEST = ['express@4.21', 'mongoose@8.9'];
 const COMPILERS = ['5.9', '6', '7'];
+const BIN = join('node_modules', '.bin', 'strongroom');
 const MODULES = ['commonjs', 'node16', 'bundler'];
 
 const PROJECTS: readonly Project[] = [
   {
     folder: 'esm',
     packages: NEWEST,
-    checks: [{ name: 'ESM, and both builds in one process', command: ['node', 'index.mjs'] }],
+    checks: [
+      { name: 'ESM, and both builds in one process', command: ['node', 'index.mjs'] },
+      { name: 'the bin says its version', command: [BIN, '--version'], prints: /^\d+\.\d+\.\d+\S*\n$/ },
+      {
+        name: 'the bin makes a key',
+        command: [BIN, 'keygen', '--name', 'consumer.test/trail', '--json'],
+        prints:
+          /^\{"signingKey":"PRIVATE\+KEY\+consumer\.test\/trail\+[^"]+","vkey":"consumer\.test\/trail\+[^"]+"\}\n$/,
+      },
+    ],
   },
   { folder: 'require', packages: NEWEST, checks: [{ name: 'require', command: ['node', 'index.cjs'] }] },
   {
@@ -94,13 +106,15 @@ async function install(project: Project, tarball: string): Promise<string> {
   return folder;
 }
 
-async function check({ name, command }: Check, folder: string, uri: string): Promise<boolean> {
+async function check({ name, command, prints }: Check, folder: string, uri: string): Promise<boolean> {
   const [program = 'node', ...args] = command;
   const database = `${uri}consumer_${Math.random().toString(36).slice(2)}`;
   const env = { ...process.env, MONGODB_URI: database, NODE_ENV: 'test', NODE_OPTIONS: '' };
   const started = Date.now();
   const failure = await run(program, args, { cwd: folder, env, timeout: 300_000 }).then(
-    () => undefined,
+    // What it printed may be a key.
+    ({ stdout, stderr }) =>
+      prints?.test(stdout) === false ? { stdout: '', stderr, message: 'it printed something else' } : undefined,
     (error: unknown) => error as { stdout: string; stderr: string; message: string },
   );
   console.log(`${failure === undefined ? 'ok    ' : 'FAILED'} ${name} (${Date.now() - started} ms)`);
