@@ -73,7 +73,7 @@ async function readLeaves(store: LedgerStore, entry: SegmentEntry): Promise<Buff
 }
 
 /** The leaf of an event as it is stored; undefined for what has no line: it was not sealed. */
-export function leafOf(event: AuditEvent): Buffer | undefined {
+function leafOf(event: AuditEvent): Buffer | undefined {
   try {
     return leafHash(canonicalLine({ ...event }));
   } catch {

@@ -60,9 +60,12 @@ function describeDriverError(error: unknown): string {
   const what = describeError(error);
   if (codeOf(error) === SERVER_CODES.authenticationFailed) return `MongoDB refuses the credentials: ${what}`;
   if (codeOf(error) === SERVER_CODES.unauthorized) return `this user may not do that: ${what}`;
-  const { name, code, syscall, message } = error as { [key: string]: unknown };
+  const { name, code, syscall, message, cause } = error as Record<string, unknown>;
   if (UNREACHABLE.includes(name)) return `MongoDB cannot be reached: ${what}`;
-  if (MALFORMED.includes(name) || code === 'ERR_INVALID_URL') return `the URI is malformed: ${what}`;
+  // The driver has no class of its own for a port that cannot be.
+  const isNoUrl = cause instanceof Error && 'code' in cause && cause.code === 'ERR_INVALID_URL';
+  if (isNoUrl) return `the URI is malformed, its host or port cannot be one: ${what}`;
+  if (MALFORMED.includes(name)) return `the URI is malformed: ${what}`;
   if (typeof syscall === 'string' && syscall.startsWith('query')) {
     return `the host of the mongodb+srv:// URI does not resolve: ${String(code)} (${syscall})`;
   }

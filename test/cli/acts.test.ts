@@ -135,6 +135,13 @@ describe('strongroom prove, adopt, prune', function suite() {
   });
 
   describe('prune', () => {
+    /** The events as they were, by their `_id`. */
+    let removed: Map<string, object>;
+    const writeSealedLongAgo = async () => {
+      const ids = await writeTrail(uri, [OLD]);
+      removed = new Map((await events().find().toArray()).map((event) => [event._id, event]));
+      return ids;
+    };
     const prune = (before: string, ...more: string[]) =>
       strongroomJson<Pruned>(['prune', '--uri', uri, '--before', before, ...more], SIGNING);
 
@@ -148,6 +155,57 @@ describe('strongroom prove, adopt, prune', function suite() {
       expect((await entries()).at(-1)).to.equal('prune');
       await intact();
     });
+
+    const refusesChanged = async (kind: string, where: string) => {
+      const before = await entries();
+      const ids = await storedIds();
+      const { code, stderr } = await prune('2026-01-01', '--yes');
+      expect(code).to.equal(1);
+      expect(stderr).to.include(`${kind} at ${where}: `);
+      expect(await storedIds()).to.deep.equal(ids);
+      expect(await entries()).to.deep.equal(before);
+    };
+
+    it('refuses to delete an event that was edited, and names it: exit 1, no entry', async () => {
+      const [, second = ''] = await writeSealedLongAgo();
+      await events().updateOne({ _id: second }, { $set: { actorId: 'somebody' } });
+      await refusesChanged('event-edited', second);
+    });
+
+    for (const place of [0, 1, 2])
+      it(`refuses where event ${place} of a segment is missing, and names it: exit 1, no entry`, async () => {
+        const ids = await writeSealedLongAgo();
+        await events().deleteOne({ _id: ids[place] ?? '' });
+        await refusesChanged('event-missing', ids[place] ?? '');
+      });
+
+    it('refuses where the leaves of a segment are damaged: exit 1, no entry', async () => {
+      await writeSealedLongAgo();
+      await ledger().updateOne({ _id: 1 }, { $unset: { leaves: 1 } });
+      await refusesChanged('leaves-damaged', 'ledger#1');
+    });
+
+    it('refuses, also after an earlier prune said that they may go, what was edited since', async () => {
+      const [first = '', second = ''] = await writeSealedLongAgo();
+      await prune('2026-01-01', '--yes');
+      const event = { ...(removed.get(second) ?? {}), actorId: 'somebody' };
+      await events().insertOne(event as never);
+      await refusesChanged('event-edited', second);
+      await events().deleteMany({});
+      await events().insertOne(removed.get(first) as never);
+      expect((await prune('2026-01-01', '--yes')).result).to.include({ deleted: 1 });
+    });
+
+    for (const command of [['prune', '--before', '2026-01-01'], ['adopt']])
+      it(`refuses a key of another log before it looks further: exit 2, no violation (${command[0]})`, async () => {
+        await writeTrail(uri, [OLD]);
+        const other = generateKey('audit.test/elsewhere').signingKey;
+        const { code, stderr } = await strongroom([...command, '--uri', uri, '--yes'], { AUDIT_SIGNING_KEY: other });
+        expect(code).to.equal(2);
+        expect(stderr).to.equal(
+          'strongroom: the key in AUDIT_SIGNING_KEY is of the log "audit.test/elsewhere", the ledger of "audit.test/rooms": nothing was done\n',
+        );
+      });
 
     it('deletes what is left after a crash, and says so once', async () => {
       const ids = await writeTrail(uri, [OLD, NEW]);
@@ -169,11 +227,10 @@ describe('strongroom prove, adopt, prune', function suite() {
       expect(await storedIds()).to.deep.equal(stray);
     });
 
-    it('keeps a segment whose events were given an older date: their leaves say otherwise', async () => {
+    it('refuses a segment whose events were given an older date: their leaves say otherwise', async () => {
       const ids = await writeTrail(uri, [OLD, NEW]);
       await events().updateMany({ _id: { $in: ids.slice(3) } }, { $set: { at: OLD } });
-      expect((await prune('2026-01-01', '--yes')).result).to.include({ deleted: 3 });
-      expect(await storedIds()).to.deep.equal(ids.slice(3));
+      await refusesChanged('event-edited', ids[3] ?? '');
     });
 
     it('changes nothing without --yes and a terminal: exit 2', async () => {

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { NODE_ARGUMENTS, strongroom, strongroomJson } from './command-line.js';
 
 const SECRET = 'mongodb://root:hunter2@127.0.0.1:1/audit';
+const SIGNING_KEY = 'PRIVATE+KEY+audit.test/cli+0a1b2c3d+hunter2=';
 
 describe('the command line', function suite() {
   this.timeout(60_000);
@@ -26,6 +27,16 @@ describe('the command line', function suite() {
     }
   });
 
+  it('shows help as one object with --json', async () => {
+    const all = await strongroomJson<{ commands: { command: string }[] }>(['--help']);
+    expect(all.code).to.equal(0);
+    expect(all.result.commands.map(({ command }) => command)).to.include.members(['keygen', 'verify']);
+    const { result } = await strongroomJson<{ command: string; flags: object[] }>(['verify', '--help']);
+    expect(result.command).to.equal('verify');
+    expect(result.flags[1]).to.include({ name: '--from', value: 'FOLDER', isRequired: false, isRepeatable: false });
+    expect(result.flags[4]).to.include({ name: '--anchor', isRepeatable: true });
+  });
+
   const WRONG: readonly [args: string[], message: RegExp][] = [
     [[], /a command is missing/],
     [['keygn'], /no command "keygn"; did you mean "keygen"\?/],
@@ -43,6 +54,15 @@ describe('the command line', function suite() {
     [['doctor', '--uri', 'https://root:hunter2@127.0.0.1/'], /--uri must be a mongodb:\/\//],
     [['doctor'], /--uri URI is missing, and MONGODB_URI is not set/],
     [['doctor', '--uri', SECRET, '--collection', 'system.hunter2'], /--collection must be/],
+    [['verify', '--from', 'x', '--keys', SIGNING_KEY], /--keys must be the path of a FILE.*is not shown/],
+    [['verify', '--from', SECRET, '--keys', 'x'], /--from must be the path of a FOLDER/],
+    [['verify', '--from', 'x', '--keys', 'x', '--anchor', SECRET], /--anchor must be the path of a FILE/],
+    [['verify', '--from', 'x', '--keys', 'x', '--state', SIGNING_KEY], /--state must be the path/],
+    [['export', '--uri', SECRET, '--to', SECRET], /--to must be the path of a FOLDER/],
+    [['check-proof', '--proof', SIGNING_KEY, '--event', 'x', '--keys', 'x'], /--proof must be the path/],
+    [['doctor', '--uri', 'mongodb://root:hunter2@127.0.0.1:99999999/'], /the URI is malformed, its host or port/],
+    [['verify', '--from', 'x', '--keys', '.'], /--keys \.: that is a folder \(read\)/],
+    [['verify', '--from', 'package.json', '--keys', 'x'], /--keys x: there is no such file or folder/],
   ];
   for (const [args, message] of WRONG) {
     const shown = args.map((text) => text.replace(/hunter2/, '...')).join(' ');

@@ -50,6 +50,12 @@ describe('cli/export-scope', () => {
     expect(await scope.includes('7')).to.equal(true);
   });
 
+  it('takes everything where no entry was exported', async () => {
+    scope.take('junk');
+    scope.close();
+    for (const began of [-90, -1, 0, 60]) expect(await includes(streamAt(began), 3)).to.equal(true);
+  });
+
   it('leaves a silent stream that came back, and one that was opened since, to the next export', async () => {
     const [dead, fresh] = [streamAt(-90), streamAt(1)];
     seal(dead, 5, -80);

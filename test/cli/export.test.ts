@@ -10,11 +10,13 @@ import { readLedgerLine } from '../../src/evidence/ledger-document.js';
 import { startMongod } from '../mongod.js';
 import { strongroom, strongroomJson } from './command-line.js';
 import { KEY, writeTrail } from './history.js';
+import { SealedTrail } from './sealed-trail.js';
 
 interface Exported {
   folder: string;
   events: number;
   entries: number;
+  left: number;
   strange: string[];
 }
 
@@ -84,6 +86,36 @@ describe('strongroom export', function suite() {
     const gone = ['export', '--uri', 'mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=200', '--to', folder];
     expect((await strongroom(gone)).code).to.equal(2);
     expect(await readdir(join(folder, '..'))).to.deep.equal(['none.txt']);
+  });
+
+  it('refuses where there is neither trail nor ledger, and makes no folder', async () => {
+    await writeTrail(uri, [new Date('2026-01-01')]);
+    const { code, stderr } = await strongroom(['export', '--uri', uri, '--to', folder, '--collection', 'evnts']);
+    expect(code).to.equal(2);
+    expect(stderr).to.match(/there is no collection "evnts".*nothing was exported/);
+    expect(await readdir(join(folder, '..'))).to.deep.equal([]);
+  });
+
+  it('exports all events of a trail whose ledger was dropped, however young they are', async () => {
+    await writeTrail(uri, [new Date('2026-01-01')]);
+    await client.db(`export_${databases}`).collection('audit_events_ledger').drop();
+    const { result } = await run();
+    expect(result).to.include({ events: 3, entries: 0, left: 0 });
+    expect(await linesOf('events.ndjson')).to.have.length(4);
+  });
+
+  it('says how many events it left to the next export', async () => {
+    await writeTrail(uri, [new Date('2026-01-01')]);
+    const ledger = client.db(`export_${databases}`).collection<{ _id: number; entry: string }>('audit_events_ledger');
+    // A ledger that was last written long ago, and a stream that began after it.
+    const trail = new SealedTrail();
+    await ledger.deleteMany({});
+    await trail.open();
+    await trail.seal(trail.record(2), 'close');
+    await trail.store(client.db(`export_${databases}`));
+    const { code, result, stderr } = await run();
+    expect({ code, ...result }).to.include({ code: 0, events: 2, entries: 2, left: 3 });
+    expect(stderr).to.match(/^3 events left to the next export/);
   });
 
   it('writes documents that are no events of this package as their bytes, and names them', async () => {

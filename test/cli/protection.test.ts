@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { Binary, MongoClient } from 'mongodb';
 import type { LedgerDocument } from '../../src/evidence/ledger-document.js';
-import { type GuardedMongod, startMongodWithAuth } from '../mongod.js';
+import { type GuardedMongod, startMongod, startMongodWithAuth } from '../mongod.js';
 import { strongroom, strongroomJson } from './command-line.js';
 import { SealedTrail, STREAM } from './sealed-trail.js';
 
@@ -137,6 +137,58 @@ describe('strongroom provision, strongroom doctor', function suite() {
     expect(after.stdout).to.match(/ledger: 4 entries, the newest [\d,]+ days ago; 1 stream open/);
     expect(after.stdout).to.match(/^ {2}ledger#4 is no entry/m);
     expect(after.stdout).to.match(new RegExp(`^ {2}${OTHER}: 4 events not sealed yet`, 'm'));
+  });
+
+  it('warns on stderr of what makes it worth less: roles of the user, trails that share the role', async () => {
+    await admin.db(name).command({ createUser: 'shop', pwd: PASSWORD, roles: ['readWrite'] });
+    const first = await provision();
+    expect(first.code).to.equal(0);
+    expect(first.stderr).to.match(/^warning: the user shop can change the trail all the same: update, .*readWrite/);
+    await admin.db(name).command({ revokeRolesFromUser: 'shop', roles: ['readWrite'] });
+    const second = await provision('--collection', 'second');
+    expect(second.stderr).to.match(/^warning: the trails of this database share the role strongroomAppender: .*\n$/);
+    expect(second.result).to.include({ accessControl: 'on' });
+  });
+
+  it('warns that roles bind nobody on a server without access control', async () => {
+    const open = await startMongod();
+    try {
+      const args = ['provision', '--uri', open.getUri(), '--db', name, '--user', 'shop', '--password-env', 'PW'];
+      const { code, stderr } = await strongroom(args, { PW: PASSWORD });
+      expect(code).to.equal(0);
+      expect(stderr).to.match(/^warning: access control is off on this server: roles bind nobody there/);
+    } finally {
+      await open.stop();
+    }
+  });
+
+  it('makes the index for audit.tenant with --tenant, which the doctor then asks for', async () => {
+    const indexes = async (...more: string[]) =>
+      (await strongroomJson<{ trail: { indexes: string } }>(['doctor', '--uri', server.adminUri(name), ...more])).result
+        .trail.indexes;
+    await provision();
+    expect([await indexes(), await indexes('--tenant')]).to.deep.equal(['ok', 'missing']);
+    await provision('--tenant');
+    expect(await indexes('--tenant')).to.equal('ok');
+    expect(
+      (await strongroom(['provision', '--db', name, '--user', 'shop', '--tenant', '--dry-run'])).stdout,
+    ).to.include('"tenantId":1');
+  });
+
+  it('prunes nothing, and says so in no entry, as a user who may not delete: exit 2', async () => {
+    await provision();
+    const trail = new SealedTrail();
+    await trail.open();
+    await trail.seal(trail.record(3), 'close');
+    await trail.store(admin.db(name));
+    const args = ['prune', '--uri', appUri(), '--before', '2026-06-01', '--yes'];
+    const { code, stderr } = await strongroom(args, { AUDIT_SIGNING_KEY: trail.key.signingKey });
+    expect({ code, stderr }).to.deep.equal({
+      code: 2,
+      stderr: 'strongroom: this user may not delete; nothing was done\n',
+    });
+    expect(await admin.db(name).collection('audit_events_ledger').countDocuments()).to.equal(2);
+    expect(await admin.db(name).collection('audit_events').countDocuments()).to.equal(3);
   });
 
   it('says when the newest stream of the trail is not in the ledger', async () => {

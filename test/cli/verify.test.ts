@@ -1,10 +1,10 @@
 /** `strongroom verify` on databases and exported folders: verdicts, exit codes, anchors, the saved state. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { MongoClient } from 'mongodb';
+import { Binary, Decimal128, Long, MongoClient, ObjectId } from 'mongodb';
 import type { MongoMemoryServer } from 'mongodb-memory-server';
 import { generateKey } from '../../src/evidence/keys.js';
 import type { VerifyReport, VerifyState } from '../../src/evidence/report.js';
@@ -186,6 +186,82 @@ describe('strongroom verify', function suite() {
       expect({ code, stdout }, stderr).to.deep.equal({ code: 2, stdout: '' });
       expect(stderr).to.match(message).and.not.to.include('hunter2');
     }
+  });
+
+  it('names the flag of a folder where a file should be: exit 2', async () => {
+    await writeTrail(uri, [DAY]);
+    for (const flag of ['--anchor', '--state']) {
+      const { code, stderr } = await verify(flag, folder);
+      expect({ code, stderr }).to.deep.equal({
+        code: 2,
+        stderr: `strongroom: ${flag} ${folder}: that is a folder (read)\n`,
+      });
+    }
+  });
+
+  it('gives no verdict without a ledger, of a database and of its export alike', async () => {
+    const room = openRoom(uri, false);
+    await record(room, 3, new Date());
+    await room.close();
+    const exported = await strongroomJson(['export', '--uri', uri, '--to', path('out')]);
+    expect(exported.result).to.include({ events: 3, entries: 0, left: 0 });
+    expect(exported.stderr).to.match(/the ledger is empty: no seal covers/);
+    for (const run of [await verify(), await verifyFrom(), await verify('--state', path('state'))]) {
+      expect({ code: run.code, stdout: run.stdout }, run.stderr).to.deep.equal({ code: 2, stdout: '' });
+      expect(run.stderr).to.match(/nothing could be verified/);
+    }
+    expect((await readdir(folder)).sort()).to.deep.equal(['keys', 'out']);
+  });
+
+  it('finds events without a ledger unregistered once they are old, in both: exit 1', async () => {
+    await writeTrail(uri, [DAY]);
+    const stored = await events().find().toArray();
+    await events().deleteMany({});
+    await events().insertMany(
+      stored.map((event) => ({ ...event, _id: `01ARZ3NDEKTSV4RRFFQ69G5FAV${event._id.slice(26)}` })),
+    );
+    await ledger().drop();
+    await exportAll();
+    for (const run of [await verify(), await verifyFrom()]) {
+      expect(run.code, run.stderr).to.equal(1);
+      expect(kinds(run.stdout)).to.deep.equal(['stream-unregistered']);
+    }
+  });
+
+  it('calls a foreign _id the same in the database and in its export', async () => {
+    await writeTrail(uri, [DAY]);
+    const [event] = await events().find().limit(1).toArray();
+    const foreign = [
+      '',
+      'x',
+      7,
+      1.5,
+      true,
+      null,
+      DAY,
+      new ObjectId(),
+      { b: ['x', null], a: 'é' },
+      Long.fromNumber(2 ** 40),
+    ];
+    const bytes = [
+      new Binary(Buffer.from('00ff10', 'hex')),
+      Decimal128.fromString('1'),
+      { a: new Binary(Buffer.alloc(3)) },
+    ];
+    const long = ['"'.repeat(39), 'a"b\\u0041'.padEnd(39), { a: 'x'.repeat(100) }];
+    for (const _id of [...foreign, ...bytes, ...long]) await events().insertOne({ ...event, _id } as never);
+    const { stderr } = await exportAll();
+    const [live, exported] = [await verify(), await verifyFrom()];
+    const findings = (text: string) =>
+      text.split('\n').filter((line) => / {2}/.test(line) && !line.startsWith('warning'));
+    expect(findings(exported.stdout)).to.deep.equal(findings(live.stdout)).and.to.have.length(16);
+    expect(live.stdout)
+      .to.include('  {a:é,b:[x,null]}  ')
+      .and.to.include('  binary:00ff10  ')
+      .and.to.include('event-inserted    ');
+    expect(stderr)
+      .to.match(/: binary:00ff10$/m)
+      .and.to.match(/: decimal128:[0-9a-f]{32}$/m);
   });
 
   it('trusts no other key: exit 1', async () => {

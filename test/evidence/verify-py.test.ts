@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { generateKey } from '../../src/evidence/keys.js';
-import type { EntryDraft } from '../../src/evidence/entry.js';
+import { type EntryDraft, readEntry } from '../../src/evidence/entry.js';
 import type { LedgerDocument } from '../../src/evidence/ledger-document.js';
 import { EMPTY_ROOT } from '../../src/evidence/tree.js';
 import { needCommand } from './foreign.js';
@@ -60,6 +60,31 @@ describe('examples/verify.py', () => {
     expect(text).to.match(/^27 events \(2 not yet sealed\)/);
     expect(code).to.equal(0);
   });
+
+  it('finds an event intact whose stream began so short ago that the ledger need not know it yet', async () => {
+    const trail = await makeSmallTrail();
+    const young = streamAt(Date.parse(readEntry(trail.documents.at(-1)!.entry)!.at));
+    const parts = partsOf(trail);
+    const lines = [0, 1].map((sequence) => renumber(parts.lines[0]!, sequence).replaceAll(A, young));
+    parts.lines = [...parts.lines, ...lines].sort();
+    const { code, text } = await judge(parts);
+    expect(text).to.match(/^27 events \(2 not yet sealed\), .* 0 faults$/m);
+    expect(code).to.equal(0);
+    const later = await judge({
+      ...parts,
+      lines: parts.lines.map((line) => line.replaceAll(young, streamAt(0))).sort(),
+    });
+    expect(later.text).to.match(/^0{26}\.000000000000: no seal covers it$/m);
+  });
+
+  for (const id of [7, null, { a: 1 }, ['x'], true])
+    it(`finds a document whose _id is no text: ${JSON.stringify(id)}`, async () => {
+      const parts = partsOf(await makeSmallTrail());
+      parts.lines.unshift(JSON.stringify({ _id: id, bson: 'AA==' }));
+      const { code, text } = await judge(parts);
+      expect(text).to.match(/: no event of this package\n.* 1 faults$/m);
+      expect(code).to.equal(1);
+    });
 
   const A = streamNamed('A');
   const ATTACKS: readonly (readonly [attack: string, change: (parts: Folder) => void, finding: RegExp])[] = [
@@ -221,6 +246,15 @@ async function makeSmallTrail(first: number = 10): Promise<HonestTrail> {
 
 function partsOf(trail: HonestTrail): Folder {
   return { lines: trail.lines(), documents: [...trail.documents], vkey: trail.vkey };
+}
+
+/** A stream that began then, by its ULID. */
+function streamAt(ms: number): string {
+  const digits = Array.from({ length: 10 }, (_, place) => Math.floor(ms / 32 ** (9 - place)) % 32);
+  return digits
+    .map((digit) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[digit])
+    .join('')
+    .padEnd(26, '0');
 }
 
 function edit(lines: string[], index: number, [from, to]: [string, string]): void {

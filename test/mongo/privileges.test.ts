@@ -248,6 +248,41 @@ describe('mongo/privileges', function suite() {
       expect(found.reasons).to.deep.equal(['this user may applyOps (role replayer on db admin)']);
     });
 
+    for (const [action, collection] of [
+      ['insert', 'system.users'],
+      ['update', 'system.roles'],
+      ['remove', 'system.users'],
+    ] as const) {
+      it(`is unenforced, by name, for ${action} in admin.${collection}, by which users give themselves any role`, async () => {
+        const role = `clerk_${action}`;
+        const privileges = [{ resource: { db: 'admin', collection }, actions: ['find', action] }];
+        await admin.db('admin').command({ createRole: role, privileges, roles: [] });
+        const found = await look(await withRoles('strongroomAppender', { role, db: 'admin' }));
+        expect(found.enforcement).to.equal('unenforced');
+        expect(found.reasons).to.deep.equal([
+          `this user may ${action} in admin.${collection} (role ${role} on db admin)`,
+        ]);
+      });
+    }
+
+    it('is enforced for who may only read the users, or write the system collections of another database', async () => {
+      const privileges = [
+        { resource: { db: 'admin', collection: 'system.users' }, actions: ['find'] },
+        { resource: { db: 'shop', collection: 'system.js' }, actions: ['insert', 'update', 'remove'] },
+      ];
+      await admin.db('admin').command({ createRole: 'looker', privileges, roles: [] });
+      const found = await look(await withRoles('strongroomAppender', { role: 'looker', db: 'admin' }));
+      expect(found).to.deep.equal({ enforcement: 'enforced', accessControl: 'on', reasons: [] });
+    });
+
+    it('knows that a user who may do anything may insert', async () => {
+      const found = await look(await withRoles({ role: '__system', db: 'admin' }));
+      expect(found.enforcement).to.equal('unenforced');
+      expect(found.reasons.join())
+        .to.match(/anyAction.*role __system on db admin/)
+        .and.not.match(/may not insert/);
+    });
+
     it('is enforced whatever the user may do elsewhere', async () => {
       const elsewhere = await makeRole([{ resource: { db: 'app', collection: 'orders' }, actions: ['update'] }]);
       const found = await look(await withRoles('strongroomAppender', elsewhere, { role: 'readWrite', db: 'shop' }));

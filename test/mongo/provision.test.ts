@@ -166,9 +166,41 @@ describe('mongo/provision', function suite() {
       what: 'user shop',
       outcome: 'changed',
       detail: `it got the role strongroomAppender; it also has readWrite on db ${db.databaseName}`,
+      warning:
+        'the user shop can change the trail all the same: update, remove, createIndex, dropIndex, dropCollection, ' +
+        `renameCollectionSameDB, convertToCapped (role readWrite on db ${db.databaseName}); take these roles from it`,
     });
     const client = await new MongoClient(server.uri(db.databaseName, { user: 'shop', password: 'older' })).connect();
     await client.close();
+  });
+
+  it('warns of no role that is harmless to the trail', async () => {
+    await db.command({ createUser: 'shop', pwd: 'older', roles: [{ role: 'readWrite', db: 'elsewhere' }, 'read'] });
+    expect((await run()).at(-1)).to.include({ outcome: 'changed', warning: '' });
+  });
+
+  it('warns that the trails of a database share the role by which the app inserts', async () => {
+    expect((await run()).map(({ warning }) => warning).join('')).to.equal('');
+    const warnings = (await run({ collection: 'second' })).filter(({ warning }) => warning !== '');
+    expect(warnings.map(({ what }) => what)).to.deep.equal(['role strongroomAppender']);
+    expect(warnings[0]?.warning).to.match(/may also insert into audit_events, audit_events_ledger;/);
+  });
+
+  it('may run several times at once: what another run made is there already', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      db = admin.db(`provision_race_${round}`);
+      request = { ...request, database: db.databaseName };
+      const trails = ['audit_events', 'audit_events', 'audit_events', 'second', 'second', 'third'];
+      await Promise.all(trails.map((collection) => run({ collection })));
+      const { roles } = await db.command({ rolesInfo: 'strongroomAppender', showPrivileges: true });
+      const covered = (roles[0].privileges as { resource: { collection: string } }[]).map((one) => one.resource);
+      expect(covered.map(({ collection }) => collection)).to.have.members(
+        ['audit_events', 'second', 'third'].flatMap((name) => [name, `${name}_ledger`]),
+      );
+      for (const collection of trails) {
+        expect((await run({ collection })).map(({ outcome }) => outcome)).to.deep.equal(Array(7).fill('already there'));
+      }
+    }
   });
 
   const refused: Record<string, [() => Promise<unknown>, RegExp]> = {
