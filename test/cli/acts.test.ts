@@ -188,7 +188,7 @@ describe('strongroom prove, adopt, prune', function suite() {
     it('refuses, also after an earlier prune said that they may go, what was edited since', async () => {
       const [first = '', second = ''] = await writeSealedLongAgo();
       await prune('2026-01-01', '--yes');
-      const event = { ...(removed.get(second) ?? {}), actorId: 'somebody' };
+      const event = { ...removed.get(second), actorId: 'somebody' };
       await events().insertOne(event as never);
       await refusesChanged('event-edited', second);
       await events().deleteMany({});
