@@ -46,6 +46,8 @@ describe('audit/failure-sum', () => {
       ['actorRole', 'GUEST', 'USER'],
       ['source', 'passport', 'system'],
       ['http', { method: 'POST', route: '/login', status: 403 }, null],
+      ['http', { method: 'PUT', route: '/login', status: 401 }, null],
+      ['http', { method: 'POST', route: '/signin', status: 401 }, null],
       ['http', null, null],
     ];
     const meta = { count: 3, lastAt: failure().at.toISOString() };
