@@ -92,15 +92,15 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     options: options.secrets,
     environment,
     hooks,
-    onSet: (name) => recordSecretAct('secret.rotate', name),
-    onInvalidate: (name) => recordSecretAct('secret.invalidate', name),
+    onSet: (name) => recordSecretAct(recorder, 'secret.rotate', name),
+    onInvalidate: (name) => recordSecretAct(recorder, 'secret.invalidate', name),
   });
   const audit = options.audit === false ? {} : options.audit;
   const recording = resolveRecordingOptions(audit);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets, environment });
-  const currentStream = (): string => recorder.stream;
-  const sealer = createSealer(options, { hooks, secrets, environment, currentStream, ledger: storage.ledger });
+  const sealed = { ledger: storage.ledger, currentStream: () => recorder.stream };
+  const sealer = createSealer(options, { hooks, secrets, environment, ...sealed });
   const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, sealer, store: storage.store });
   const roles = watchRoles(options, recorder, scopes);
   const http = createHttpLayer({
@@ -114,10 +114,6 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   });
   const settleActs = () => Promise.all([http.settle(), roles.settle(recording.timeoutMs)]);
 
-  function recordSecretAct(action: string, name: string | undefined): void {
-    void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
-  }
-
   return assemble(http, {
     secrets,
     audit: createTrail({ ...storage, recorder, scopes, sealer, settleActs }),
@@ -125,6 +121,10 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     roleChanges: roles.plugin,
     ...createLifecycle({ options, environment, secrets, recorder, http, roles, sealer, store: storage.store }),
   });
+}
+
+function recordSecretAct(recorder: Recorder, action: string, name: string | undefined): void {
+  void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
 }
 
 /** Where events go, and the model to read them by. */

@@ -1,6 +1,9 @@
 /** `strongroom prune`: retention. What is deleted, and in which order, is the library's. */
+import { leaveTrace, type PruneTraceParts } from '../audit/prune-trace.js';
 import { planPrune, prune, type PruningParts, type PrunePlan } from '../audit/pruning.js';
 import { OptionsError } from '../errors.js';
+import type { AuditEvent } from '../event.js';
+import { insertEvent } from '../mongo/insert-event.js';
 import { mayRemoveEvents, removeEvents } from '../mongo/remove-events.js';
 import { type Call, type Command, COLLECTION_FLAG, JSON_FLAG, type Outcome, URI_FLAG, YES_FLAG } from './command.js';
 import { assertConsent } from './consent.js';
@@ -59,11 +62,15 @@ async function run(call: Call, place: Place, before: Date): Promise<Outcome> {
   const plan = await planPrune(parts, before);
   if (plan.through < 0) return report(before, plan, 0);
   await assertConsent(call, describe(before, plan));
+  const insert = (event: AuditEvent): Promise<void> => insertEvent(place.db, place.collection, event);
+  const trace: PruneTraceParts = { ...appending, insert, now: call.now };
   const deleted = await withProgress(call, 'prune', (update) => {
     let done = 0;
     const onProgress = (count: number): void => update({ done: (done += count), total: plan.covered });
     return prune({ ...parts, onProgress }, plan);
   });
+  // The same again, with nothing left to do, leaves no second trace.
+  if (deleted > 0 || !plan.isEntered) await leaveTrace(trace, { before, through: plan.through, deleted });
   return report(before, plan, deleted);
 }
 

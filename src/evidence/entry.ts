@@ -36,7 +36,7 @@ export interface OpenEntry extends Common {
 }
 
 /** Kinds that cover a segment. */
-export type SegmentKind = 'seal' | 'close' | 'recover' | 'adopt';
+type SegmentKind = 'seal' | 'close' | 'recover' | 'adopt';
 
 /** An entry that covers events, or none as a heartbeat. */
 export interface SegmentEntry extends Common, Segment {
@@ -44,7 +44,7 @@ export interface SegmentEntry extends Common, Segment {
 }
 
 /** Says that events of older segments may be gone. */
-export interface PruneEntry extends Common {
+interface PruneEntry extends Common {
   readonly kind: 'prune';
   /** Place in the ledger up to which, inclusive, events of segments may be absent. */
   readonly through: number;

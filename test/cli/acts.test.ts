@@ -50,7 +50,9 @@ describe('strongroom prove, adopt, prune', function suite() {
 
   const events = () => client.db(name).collection<{ _id: string }>('audit_events');
   const ledger = () => client.db(name).collection<{ _id: number; entry: string }>('audit_events_ledger');
-  const storedIds = async () => (await events().find().sort({ _id: 1 }).toArray()).map(({ _id }) => _id);
+  /** What prune says of itself stands in the trail too. */
+  const NO_TRACE = { action: { $ne: 'audit.prune' } };
+  const storedIds = async () => (await events().find(NO_TRACE).sort({ _id: 1 }).toArray()).map(({ _id }) => _id);
   const entries = async () =>
     (await ledger().find().sort({ _id: 1 }).toArray()).map(({ entry }) => readEntry(entry)?.kind);
   const intact = async () => {
@@ -152,7 +154,19 @@ describe('strongroom prove, adopt, prune', function suite() {
       expect(code).to.equal(0);
       expect(result).to.include({ covered: 6, deleted: 6 });
       expect(await storedIds()).to.deep.equal(ids.slice(6));
-      expect((await entries()).at(-1)).to.equal('prune');
+      expect((await entries()).slice(-3)).to.deep.equal(['prune', 'open', 'close']);
+      await intact();
+    });
+
+    it('leaves a trace in the trail that is sealed like any event, and once', async () => {
+      await writeTrail(uri, [OLD]);
+      await prune('2026-01-01', '--yes');
+      await prune('2026-01-01', '--yes');
+      const traces = await events().find({ action: 'audit.prune' }).toArray();
+      expect(traces).to.have.length(1);
+      expect(traces[0]).to.deep.include({ actorId: null, actorRole: 'SYSTEM', target: 'audit', source: 'system' });
+      expect(traces[0]).to.have.deep.property('meta', { before: '2026-01-01T00:00:00.000Z', deleted: 3, through: 1 });
+      expect((await strongroom(['prove', '--uri', uri, '--id', String(traces[0]?._id)])).code).to.equal(0);
       await intact();
     });
 
@@ -191,7 +205,7 @@ describe('strongroom prove, adopt, prune', function suite() {
       const event = { ...removed.get(second), actorId: 'somebody' };
       await events().insertOne(event as never);
       await refusesChanged('event-edited', second);
-      await events().deleteMany({});
+      await events().deleteMany(NO_TRACE);
       await events().insertOne(removed.get(first) as never);
       expect((await prune('2026-01-01', '--yes')).result).to.include({ deleted: 1 });
     });
