@@ -10,16 +10,19 @@ import { resolveEvidenceOptions } from './audit/evidence-options.js';
 import type { LedgerStore } from './audit/ledger-store.js';
 import { type ResolvedRecordingOptions, resolveRecordingOptions } from './audit/options.js';
 import { Recorder } from './audit/recorder.js';
+import type { RecordDraft } from './audit/recording.js';
 import { createRedactor, type Redactor } from './audit/redaction.js';
 import { Sealer } from './audit/sealer.js';
 import { findSigning } from './audit/signing.js';
 import type { AuditStore } from './audit/store.js';
+import { createIsStrict, type IsStrict } from './audit/strict-actions.js';
 import { createVocabulary } from './audit/vocabulary.js';
 import { createWitness } from './audit/witness.js';
 import { OptionsError, SecretError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
 import { resolveCaptureOptions } from './http/options.js';
+import { createStrictRecord } from './http/strict-record.js';
 import { INTEGRATION } from './http/witnessed.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { openConnection, useConnection } from './mongo/connection.js';
@@ -92,39 +95,44 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     options: options.secrets,
     environment,
     hooks,
-    onSet: (name) => recordSecretAct(recorder, 'secret.rotate', name),
-    onInvalidate: (name) => recordSecretAct(recorder, 'secret.invalidate', name),
+    onSet: (name) => recordSecretAct(record, 'secret.rotate', name),
+    onInvalidate: (name) => recordSecretAct(record, 'secret.invalidate', name),
   });
   const audit = options.audit === false ? {} : options.audit;
   const recording = resolveRecordingOptions(audit);
+  const capture = resolveCaptureOptions(audit);
+  const isStrict = createIsStrict(capture.strict);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
   const storage = openStorage(options.audit, { hooks, secrets, environment });
   const sealed = { ledger: storage.ledger, currentStream: () => recorder.stream };
   const sealer = createSealer(options, { hooks, secrets, environment, ...sealed });
-  const recorder = createRecorder(recording, { redactor, hooks, secrets, scopes, sealer, store: storage.store });
-  const roles = watchRoles(options, recorder, scopes);
+  const recorder = createRecorder(recording, { ...storage, redactor, hooks, secrets, scopes, sealer, isStrict });
+  const record = createStrictRecord(recorder.record, { scopes, isStrict });
+  const roles = watchRoles(options, { recorder, record, scopes });
   const http = createHttpLayer({
-    record: recorder.record,
+    record,
     isSeenInData: roles.isSeen,
     scopes,
     secrets: restrictAccessor(secrets, ownKeys(options, recording.pseudonymKey)),
     helmet: options.helmet,
-    audit: { ...resolveCaptureOptions(audit), enabled: options.audit !== false },
+    audit: { ...capture, enabled: options.audit !== false },
+    actions: recording.actions,
+    timeoutMs: recording.timeoutMs,
     redact: (text) => redactor.text(text),
   });
   const settleActs = () => Promise.all([http.settle(), roles.settle(recording.timeoutMs)]);
 
   return assemble(http, {
     secrets,
-    audit: createTrail({ ...storage, recorder, scopes, sealer, settleActs }),
+    audit: createTrail({ ...storage, recorder, record, scopes, sealer, settleActs }),
     hooks: { on: hooks.on, filter: hooks.filter },
     roleChanges: roles.plugin,
     ...createLifecycle({ options, environment, secrets, recorder, http, roles, sealer, store: storage.store }),
   });
 }
 
-function recordSecretAct(recorder: Recorder, action: string, name: string | undefined): void {
-  void recorder.record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
+function recordSecretAct(record: RecordDraft, action: string, name: string | undefined): void {
+  void record({ action, target: 'secret', targetId: name ?? null }, { source: 'system' });
 }
 
 /** Where events go, and the model to read them by. */
@@ -222,15 +230,17 @@ interface RecorderSurroundings {
   readonly scopes: ScopeStorage;
   readonly store: AuditStore;
   readonly sealer: Sealer | null;
+  readonly isStrict: IsStrict | null;
 }
 
 function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurroundings): Recorder {
-  const { redactor, hooks, secrets, scopes, store, sealer } = around;
+  const { redactor, hooks, secrets, scopes, store, sealer, isStrict } = around;
   return new Recorder({
     store,
     hooks,
     options,
     scopes,
+    isStrict,
     raise: createAlarm(hooks),
     onStored: (events) => sealer?.add(events),
     openStream: async (id) => sealer === null || sealer.open(id),
@@ -241,8 +251,13 @@ function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurro
   });
 }
 
-function watchRoles({ audit }: StrongroomOptions, recorder: Recorder, scopes: ScopeStorage): RoleChanges {
-  const { record } = recorder;
+interface RolesSurroundings {
+  readonly recorder: Recorder;
+  readonly record: RecordDraft;
+  readonly scopes: ScopeStorage;
+}
+
+function watchRoles({ audit }: StrongroomOptions, { recorder, record, scopes }: RolesSurroundings): RoleChanges {
   const lose = (reason: string, count?: number): void => recorder.lose(reason, count);
   const witness = createWitness({ source: 'mongoose', record, scopes, lose });
   return createRoleChanges(witness, audit !== false);

@@ -13,6 +13,7 @@ import type { ResolvedRecordingOptions } from './options.js';
 import { countActs, Pending, tooLate } from './pending.js';
 import type { Origin, RecordDraft } from './recording.js';
 import type { AuditStore } from './store.js';
+import type { IsStrict } from './strict-actions.js';
 import type { Vocabulary } from './vocabulary.js';
 import { Writer } from './writer.js';
 
@@ -30,6 +31,8 @@ export interface RecorderParts {
   readonly openStream: (id: string) => Promise<boolean>;
   /** Tells that someone else writes under this stream's numbers. */
   readonly raise: RaiseAlarm;
+  /** Actions whose event no filter refuses; null: none. */
+  readonly isStrict: IsStrict | null;
   /** Redacts a text that is about to be shown. */
   readonly redactText: (text: string) => string;
   /** The key of the pseudonyms; null where there is none. Rejects when that could not be told. */
@@ -202,11 +205,11 @@ export class Recorder {
 
   /** Filters first, then the key: a filter may bring or remove what needs it. */
   async #prepareSlowly(preparation: Preparation): Promise<Composed> {
-    const { hooks } = this.#parts;
+    const { hooks, isStrict } = this.#parts;
     const bytes = JSON.stringify(preparation.snapshot).length;
     if (!this.#pending.reserve(bytes)) throw this.#overflow();
     try {
-      const snapshot = await filterDraft(preparation.snapshot, hooks);
+      const snapshot = await filterDraft(preparation.snapshot, { hooks, isStrict });
       if (snapshot === null) {
         this.#refused += 1;
         throw new AuditWriteError('AUDIT_REFUSED', 'a filter "audit:draft" of this app refused the event');

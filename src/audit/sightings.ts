@@ -39,16 +39,23 @@ interface ExplicitAct {
   readonly targetId: string | undefined;
 }
 
-/** Creates the sightings of one request. */
-export function createSightings(): Sightings {
-  return new RequestSightings();
+/** Creates the sightings of one request; `onAdd` is told the action of each that was added. */
+export function createSightings(onAdd: (action: string) => void = ignore): Sightings {
+  return new RequestSightings(onAdd);
 }
+
+function ignore(): void {}
 
 /** A class, since one is made for every request and most stay empty. */
 class RequestSightings implements Sightings {
   #explicit: Map<string, Map<string, ExplicitAct>> | null = null;
   #seen: Sighting[] | null = null;
   #isSettled = false;
+  readonly #onAdd: (action: string) => void;
+
+  constructor(onAdd: (action: string) => void) {
+    this.#onAdd = onAdd;
+  }
 
   noteExplicit(action: string, target: string | undefined, targetId: string | null | undefined): void {
     this.#explicit ??= new Map();
@@ -65,6 +72,7 @@ class RequestSightings implements Sightings {
     const isFull = this.#seen.length >= MAX_SIGHTINGS && sighting.source !== 'route';
     if (this.#isSettled || isFull) return false;
     this.#seen.push(sighting);
+    this.#onAdd(sighting.draft.action);
     return true;
   }
 

@@ -2,12 +2,14 @@
 import type { AuditDraft } from '../event.js';
 import { className, type RecordDraft } from '../audit/recording.js';
 import type { Sighting } from '../audit/sightings.js';
+import type { IsStrict } from '../audit/strict-actions.js';
 import { warnOnce } from '../errors.js';
 import { attempt } from './attempt.js';
 import type { HttpContext } from './context.js';
 import { type Deadlines, createDeadlines } from './deadlines.js';
 import type { FindMatches, Match } from './match.js';
 import type { Ending } from './outcome.js';
+import { type StrictParts, StrictRequest } from './strict-request.js';
 import { type ClosedRequest, testify } from './testimony.js';
 import type { WitnessedAct } from './witnessed.js';
 
@@ -23,7 +25,19 @@ export interface CaptureParts {
   readonly abandonAfterMs: number;
   /** How long a request is held after an abort, for a handler that completes the act. */
   readonly holdMs: number;
+  /** Actions whose answer waits, and for how long; null: none. */
+  readonly strict: StrictCapture | null;
 }
+
+/** Strict actions of a room. */
+export interface StrictCapture {
+  readonly isStrict: IsStrict;
+  /** How long an answer waits for its events. */
+  readonly timeoutMs: number;
+}
+
+/** After this time a handler that has begun to answer and does not end is taken by what it said: it may be a stream without an end. */
+const BEGUN_MS = 1000;
 
 /** How long `settle()` waits for a socket that does not take what was sent. */
 const SETTLE_MS = 1000;
@@ -36,11 +50,13 @@ export class Capture {
   /** Aborted requests whose handler may still complete the act. */
   readonly #held: Deadlines<HttpContext>;
   readonly #settling = new Map<HttpContext, (() => void)[]>();
+  readonly #strict: StrictParts | null;
 
   constructor(parts: CaptureParts) {
     this.#parts = parts;
     this.#open = createDeadlines(parts.abandonAfterMs, (context) => this.#abandon(context));
     this.#held = createDeadlines(parts.holdMs, (context) => this.#conclude(context, 'aborted'));
+    this.#strict = parts.strict && this.#createStrict(parts.strict);
   }
 
   /** Follows a request until it is over. */
@@ -48,6 +64,7 @@ export class Capture {
     const { res } = context;
     if (res.writableFinished) return;
     this.#open.add(context);
+    if (this.#strict !== null) context.strict = new StrictRequest(context, this.#strict);
     res.on('finish', () => this.#end(context, hasLostSocket(context) ? 'aborted' : 'answered'));
     // A response that was finished is closed too: by then it is not open any more.
     res.on('close', () => this.#end(context, 'aborted'));
@@ -76,6 +93,23 @@ export class Capture {
       this.#held.delete(context);
       this.#conclude(context, 'aborted');
     }
+  }
+
+  #createStrict({ isStrict, timeoutMs }: StrictCapture): StrictParts {
+    const { findMatches } = this.#parts;
+    return {
+      isStrict,
+      findMatches,
+      conclude: (context) => this.#decide(context),
+      begun: createDeadlines(BEGUN_MS, (request: StrictRequest) => request.overdue()),
+      waiting: createDeadlines(timeoutMs, (request: StrictRequest) => request.expired()),
+    };
+  }
+
+  /** The answer to a strict request is known, and nothing of it has left. Whether the client is still there makes no difference to what was decided. */
+  #decide(context: HttpContext): void {
+    if (this.#held.delete(context)) this.#answered(context);
+    else this.#end(context, 'answered');
   }
 
   #end(context: HttpContext, ending: Ending): void {
@@ -108,7 +142,10 @@ export class Capture {
   /** The handler has not begun to answer in time. One that is streaming has, and a request that no rule records is none of ours: both wait on. */
   #abandon(context: HttpContext): void {
     const isWaiting = !context.res.headersSent && this.#mayBeRecorded(context);
-    if (isWaiting) this.#conclude(context, 'abandoned');
+    if (isWaiting) {
+      context.isAbandoned = true;
+      this.#conclude(context, 'abandoned');
+    }
     // An upgraded connection tells no end: what has lost its socket is forgotten.
     else if (!hasLostSocket(context)) this.#open.add(context);
   }
@@ -126,13 +163,17 @@ export class Capture {
     }
     context.isConcluded = true;
     const sightings = context.sightings.settle();
-    if (context.isSkipped) return;
     for (const { source, draft } of sightings.toSorted(routeFirst)) {
+      if (context.isSkipped && !this.#isStrict(draft)) continue;
       if (source === 'route' && this.#isRefuted(draft, context)) continue;
       warnOfNobody(draft, context);
       // Its rejection is told by the recorder; here nobody waits.
       void this.#parts.record(draft, { source, request: context });
     }
+  }
+
+  #isStrict({ action }: AuditDraft): boolean {
+    return this.#strict?.isStrict(action) ?? false;
   }
 
   /** The route answered as if it were done, and the data layer saw nothing happen: the value was the same, or nobody matched. */
@@ -143,7 +184,8 @@ export class Capture {
   #addTestimony(context: HttpContext, ending: Ending): void {
     const match = isNoRoute(context, ending) ? undefined : this.#pick(context, ending);
     const { req, res, presence, said, finalStatus: statusCode, hasSpokenAfterAbort: wasSaidAfterAbort } = context;
-    const closed = { req, res, presence, said, wasSaidAfterAbort, ending, at: context.abortedAt ?? new Date() };
+    const at = (ending === 'answered' ? null : context.abortedAt) ?? new Date();
+    const closed = { req, res, presence, said, wasSaidAfterAbort, ending, at };
     const acts = context.acts({ isLogin: match?.rule.action === 'auth.login', ending, statusCode });
     for (const act of acts) {
       if (act.verdict !== null) context.sightings.add({ source: act.source, draft: testifyFor(act, closed, match) });

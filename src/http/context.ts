@@ -9,7 +9,7 @@ import type { Actor, AuditHttp } from '../event.js';
 import { type ActorResolver, nameActor } from './actor.js';
 import { attempt, readMember } from './attempt.js';
 import { type Observed, observe, type Watcher } from './observed.js';
-import { PassportWitness } from './passport-acts.js';
+import { actionOf, PassportWitness } from './passport-acts.js';
 import type { PassportWord } from './passport-request.js';
 import { Presence } from './presence.js';
 import { type RedactText, routePattern } from './route.js';
@@ -34,6 +34,16 @@ const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const MAX_LABEL_LENGTH = 128;
 const MAX_USER_AGENT_LENGTH = 255;
 
+/** Who is told when something strict may come of a request: its answer must not leave before that is durable. MUST NOT throw. */
+export interface StrictWatch {
+  /** An act was seen that will be recorded; null: it is not known yet as what. */
+  acted(action: string | null): void;
+  /** Something strict is being recorded in this request; the promise says when it is durable. */
+  recorded(durable: Promise<unknown>): void;
+  /** A route was taken. */
+  routed(): void;
+}
+
 /** The context of one request in one room. What is seldom needed is read when it is asked for. */
 export class HttpContext implements RequestContext, Watcher {
   /** The request. */
@@ -47,7 +57,7 @@ export class HttpContext implements RequestContext, Watcher {
   /** Who was there, came and went. */
   readonly presence: Presence;
   /** What was seen so far. */
-  readonly sightings: Sightings = createSightings();
+  readonly sightings: Sightings = createSightings((action) => this.strict?.acted(action));
   /** What `outcome()` said. */
   readonly said: Said = {};
   /** Whether `outcome()` was called at all. */
@@ -62,6 +72,10 @@ export class HttpContext implements RequestContext, Watcher {
   finalStatus: number | null = null;
   /** Whether what is to be recorded of it was handed over. */
   isConcluded = false;
+  /** Whether it was recorded as never answered. */
+  isAbandoned = false;
+  /** Holds its answer back where that is needed; null: no action is strict. */
+  strict: StrictWatch | null = null;
 
   readonly #observed: Observed;
   readonly #options: ContextOptions;
@@ -137,6 +151,7 @@ export class HttpContext implements RequestContext, Watcher {
 
   routed(): void {
     this.presence.routed();
+    this.strict?.routed();
   }
 
   isSomebodyKnown(): boolean {
@@ -151,6 +166,8 @@ export class HttpContext implements RequestContext, Watcher {
     if ('passport' in word && word.passport !== this.#options.passport) return;
     this.#passport ??= new PassportWitness();
     this.#passport.hear(word, this.#actorOf(word));
+    const action = actionOf(word);
+    if (action !== null) this.strict?.acted(action);
   }
 
   /** Whether somebody may still be logged in or out here, although no rule says so. */
@@ -162,6 +179,7 @@ export class HttpContext implements RequestContext, Watcher {
   witness(read: ReadActs): void {
     this.#integrations ??= [];
     this.#integrations.push(read);
+    this.strict?.acted(null);
   }
 
   /** What was seen by others than the route. */

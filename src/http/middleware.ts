@@ -2,6 +2,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { ScopeStorage } from '../audit/context.js';
 import type { RecordDraft } from '../audit/recording.js';
+import { assertStrictNames, createIsStrict } from '../audit/strict-actions.js';
 import type { SecretsAccessor } from '../secrets/accessor.js';
 import { Capture } from './capture.js';
 import { HttpContext } from './context.js';
@@ -32,6 +33,10 @@ export interface HttpLayerParts {
   readonly isSeenInData?: ((action: string) => boolean) | undefined;
   /** How long an aborted request is held for a handler that completes the act. @defaultValue 10 s */
   readonly holdMs?: number | undefined;
+  /** Names of the app's own actions. @defaultValue none */
+  readonly actions?: readonly string[] | undefined;
+  /** How long an answer waits for a strict event. @defaultValue 30 s */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** The HTTP side of one room. */
@@ -47,20 +52,25 @@ export interface HttpLayer {
 }
 
 const DEFAULT_HOLD_MS = 10_000;
+const DEFAULT_TIMEOUT_MS = 30_000;
 
 /**
  * Creates the HTTP side of a room.
- * @throws {@link OptionsError} OPTIONS_INVALID for rules or helmet options that are wrong.
+ * @throws {@link OptionsError} OPTIONS_INVALID for rules, helmet options or names of strict actions that are wrong.
  */
 export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
   const { record, scopes, audit } = parts;
   const headers = createHeaders(parts.helmet);
+  const rules = resolveRules(audit.rules);
+  assertStrictNames(audit.strict, [...(parts.actions ?? []), ...rules.map(({ action }) => action)]);
+  const isStrict = createIsStrict(audit.strict);
   const capture = new Capture({
     record,
-    findMatches: compileRules(resolveRules(audit.rules)),
+    findMatches: compileRules(rules),
     isSeenInData: parts.isSeenInData ?? (() => false),
     abandonAfterMs: audit.abandonAfterMs,
     holdMs: parts.holdMs ?? DEFAULT_HOLD_MS,
+    strict: isStrict && { isStrict, timeoutMs: parts.timeoutMs ?? DEFAULT_TIMEOUT_MS },
   });
   if (audit.passport !== undefined) listenToStrategies(audit.passport);
   const options = { ...audit, redact: parts.redact ?? ((text: string) => text) };

@@ -1,6 +1,7 @@
 /** The options of auto-logging: which requests, who acts in them, how long they may take. It knows no database. */
 import type { Request } from 'express';
 import { type Duration, type Shape, durationBetween, isFunction, optional, readDuration } from '../settings.js';
+import { isStrictOption, type StrictOption } from '../audit/strict-actions.js';
 import type { ActorResolver } from './actor.js';
 import { isPassport } from './passport.js';
 import { type CaptureRules, isRulesOption } from './rules.js';
@@ -26,6 +27,13 @@ export interface CaptureOptions {
    * @defaultValue none
    */
   passport?: object | undefined;
+  /**
+   * Actions whose response waits until their event is durable: status, headers and body are held back, whatever they are. If the event is not durable within
+   * `audit.timeout`, the client gets 503 with the code `ERR_STRONGROOM_AUDIT_UNAVAILABLE` and nothing of the answer. `true`: all actions.
+   * Each name must be registered, or stand in `audit.actions` or in a rule. `skip()` and a refusing `audit:draft` filter are void for them.
+   * @defaultValue `false`
+   */
+  strict?: StrictOption | undefined;
 }
 
 /** The options with their defaults; rules are resolved where they are compiled. */
@@ -36,6 +44,7 @@ export interface ResolvedCaptureOptions {
   readonly requestId: CaptureOptions['requestId'];
   readonly abandonAfterMs: number;
   readonly passport: CaptureOptions['passport'];
+  readonly strict: StrictOption;
 }
 
 const DEFAULT_ABANDON_AFTER_MS = 300_000;
@@ -48,11 +57,12 @@ export const captureShape: Shape<CaptureOptions> = {
   requestId: optional(isFunction),
   abandonAfter: optional(durationBetween(1)),
   passport: optional(isPassport),
+  strict: optional(isStrictOption),
 };
 
 /** Fills the defaults of checked options. */
 export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureOptions {
-  const { tenant, rules, actor, requestId, abandonAfter, passport } = options;
+  const { tenant, rules, actor, requestId, abandonAfter, passport, strict = false } = options;
   const abandonAfterMs = readDuration(abandonAfter) ?? DEFAULT_ABANDON_AFTER_MS;
-  return { tenant, rules, actor, requestId, abandonAfterMs, passport };
+  return { tenant, rules, actor, requestId, abandonAfterMs, passport, strict };
 }

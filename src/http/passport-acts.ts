@@ -43,6 +43,12 @@ export class PassportWitness {
   }
 }
 
+/** What a word alone may be recorded as; null: only a rule makes an act of it. */
+export function actionOf(word: PassportWord): 'auth.login' | 'auth.logout' | null {
+  if (word.said === 'proved' || word.said === 'sent-away') return null;
+  return isOfLogin(word) ? 'auth.login' : 'auth.logout';
+}
+
 function isOfLogin(word: PassportWord): word is Exclude<PassportWord, Said<'logged-out' | 'logout-broke'>> {
   return word.said !== 'logged-out' && word.said !== 'logout-broke';
 }

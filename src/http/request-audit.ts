@@ -17,7 +17,7 @@ export interface RequestAudit extends AuditRecorder {
    * ```
    */
   outcome(o: Outcome): void;
-  /** Leaves this request out of auto-logging; what was recorded explicitly stays. */
+  /** Leaves this request out of auto-logging; what was recorded explicitly stays. Void for actions under `audit.strict`. */
   skip(): void;
 }
 

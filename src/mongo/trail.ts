@@ -13,7 +13,7 @@ import {
   writeCursor,
 } from '../audit/query.js';
 import type { AuditStats, Recorder } from '../audit/recorder.js';
-import { type AuditRecorder, createAuditRecorder } from '../audit/recording.js';
+import { type AuditRecorder, createAuditRecorder, type RecordDraft } from '../audit/recording.js';
 import { readRunAsActor } from '../audit/run-as.js';
 import type { Sealer } from '../audit/sealer.js';
 import type { AuditGroup, AuditStore, StoreFilter } from '../audit/store.js';
@@ -70,6 +70,8 @@ export interface AuditTrail extends AuditRecorder, Evidence {
 /** What the trail is made of. */
 export interface TrailParts {
   readonly recorder: Recorder;
+  /** Takes drafts on their way into the recorder. */
+  readonly record: RecordDraft;
   readonly store: AuditStore;
   readonly scopes: ScopeStorage;
   /** Null: nothing is sealed. */
@@ -86,7 +88,7 @@ const STREAM_PAGE = 1000;
 
 /** Creates the trail of one instance. */
 export function createTrail(parts: TrailParts): AuditTrail {
-  const { recorder, store, scopes } = parts;
+  const { recorder, record, store, scopes } = parts;
 
   async function find(query?: AuditQuery): Promise<{ events: AuditEvent[]; next: string | null }> {
     const page = readQuery(query);
@@ -109,7 +111,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
   }
 
   const trail: Omit<AuditTrail, 'model'> = {
-    ...createAuditRecorder((draft, hints) => recorder.record(draft, { source: 'api', ...hints })),
+    ...createAuditRecorder((draft, hints) => record(draft, { source: 'api', ...hints })),
     find,
     count: async (query: AuditFilter = {}) => store.count(readFilter(query)),
     aggregate: async (o: AuditGrouping) => store.aggregate(readGrouping(o)),

@@ -6,6 +6,7 @@ import { createScopeStorage } from '../../src/audit/context.js';
 import { resolveRecordingOptions, type RecordingOptions } from '../../src/audit/options.js';
 import { Recorder } from '../../src/audit/recorder.js';
 import { createRedactor } from '../../src/audit/redaction.js';
+import type { IsStrict } from '../../src/audit/strict-actions.js';
 import { createVocabulary } from '../../src/audit/vocabulary.js';
 import type { AuditDraft, AuditEvent } from '../../src/event.js';
 import { createHooks, type EventListeners, type Filters, type HookBus } from '../../src/hooks.js';
@@ -54,7 +55,13 @@ describe('audit/recorder', function suite() {
 
   function open(
     options: RecordingOptions = {},
-    more: { events?: EventListeners; filters?: Filters; key?: string; attemptTimeoutMs?: number } = {},
+    more: {
+      events?: EventListeners;
+      filters?: Filters;
+      key?: string;
+      attemptTimeoutMs?: number;
+      isStrict?: IsStrict;
+    } = {},
   ): World {
     const hooks = createHooks(more);
     const resolved = resolveRecordingOptions(options);
@@ -71,6 +78,7 @@ describe('audit/recorder', function suite() {
       hooks,
       options: resolved,
       scopes: createScopeStorage(),
+      isStrict: more.isStrict ?? null,
       onStored: () => undefined,
       openStream: () => Promise.resolve(true),
       raise: () => undefined,

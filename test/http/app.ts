@@ -6,9 +6,11 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import express4Untyped from 'express4';
 import { createScopeStorage, type RequestContext, type ScopeStorage } from '../../src/audit/context.js';
 import type { Origin, RecordDraft } from '../../src/audit/recording.js';
+import { createIsStrict } from '../../src/audit/strict-actions.js';
 import type { AuditDraft, AuditEvent, AuditHttp } from '../../src/event.js';
 import { createHttpLayer, type HttpLayer, type HttpLayerParts } from '../../src/http/middleware.js';
 import type { ResolvedCaptureOptions } from '../../src/http/options.js';
+import { createStrictRecord } from '../../src/http/strict-record.js';
 
 export type ExpressModule = typeof express;
 
@@ -35,12 +37,17 @@ export interface TestRoom extends HttpLayer {
 }
 
 export type RoomOptions = Partial<ResolvedCaptureOptions> &
-  Partial<Pick<HttpLayerParts, 'helmet' | 'holdMs' | 'redact'>> & { enabled?: boolean };
+  Partial<Pick<HttpLayerParts, 'helmet' | 'holdMs' | 'redact' | 'timeoutMs'>> & {
+    enabled?: boolean;
+    /** When an event is durable; by default at once. */
+    durable?: (draft: AuditDraft) => Promise<unknown>;
+  };
 
 const open: (() => unknown)[] = [];
 
 /** Creates a layer that records into an array. */
-export function createRoom({ helmet = false, holdMs, redact, ...audit }: RoomOptions = {}): TestRoom {
+export function createRoom(options: RoomOptions = {}): TestRoom {
+  const { helmet = false, holdMs, redact, timeoutMs, durable, ...audit } = options;
   const recorded: Recorded[] = [];
   const scopes = createScopeStorage();
   const record: RecordDraft = (draft, origin) => {
@@ -49,15 +56,16 @@ export function createRoom({ helmet = false, holdMs, redact, ...audit }: RoomOpt
     // Roles are stored in upper case, which is the recorder's work.
     const stored = draft.actorRole === undefined ? draft : { ...draft, actorRole: draft.actorRole.toUpperCase() };
     recorded.push({ draft: stored, origin, request, http: request.http() });
-    return Promise.resolve({} as AuditEvent);
+    return (durable?.(draft) ?? Promise.resolve()).then(() => ({}) as AuditEvent);
   };
   const layer = createHttpLayer({
-    record,
+    record: createStrictRecord(record, { scopes, isStrict: createIsStrict(audit.strict) }),
     scopes,
     secrets: { get: (name: string) => Promise.resolve(`value of ${name}`) } as HttpLayerParts['secrets'],
     helmet,
     holdMs,
     redact,
+    timeoutMs,
     audit: {
       tenant: undefined,
       rules: undefined,
@@ -65,6 +73,7 @@ export function createRoom({ helmet = false, holdMs, redact, ...audit }: RoomOpt
       requestId: undefined,
       abandonAfterMs: 300_000,
       passport: undefined,
+      strict: false,
       enabled: true,
       ...audit,
     },
@@ -98,6 +107,23 @@ export function sendRaw(port: number, request: string): Promise<string> {
     socket.on('close', () => resolve(answer));
     socket.on('error', reject);
   });
+}
+
+/** A client that shows what has arrived so far. */
+export interface RawClient {
+  readonly socket: net.Socket;
+  received(): string;
+  readonly closed: Promise<string>;
+}
+
+/** Sends bytes as they are on a connection that stays in sight. */
+export function openRaw(port: number, request: string): RawClient {
+  const socket = net.connect(port, '127.0.0.1', () => socket.write(Buffer.from(request, 'latin1')));
+  let answer = '';
+  socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+  socket.on('error', () => undefined);
+  const closed = new Promise<string>((resolve) => socket.on('close', () => resolve(answer)));
+  return { socket, received: () => answer, closed };
 }
 
 /** A request line with what HTTP asks for, on a connection that ends with the answer. */
