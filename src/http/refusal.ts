@@ -34,15 +34,22 @@ export function callNative(res: object, method: 'writeHead' | 'write' | 'end', a
  * did is done, and a client that repeats the request by itself does it twice.
  */
 export function sendRefusal(res: ServerResponse, headersBefore: OutgoingHttpHeaders): void {
-  for (const name of res.getHeaderNames()) res.removeHeader(name);
+  // `getHeaders` gives names in lower case.
+  const spelled = new Map(rawNames(res).map((name) => [name.toLowerCase(), name]));
+  for (const name of spelled.keys()) res.removeHeader(name);
   // Removing a Date switches it off.
   res.sendDate = true;
   for (const [name, value] of Object.entries(headersBefore)) {
-    if (value !== undefined && !OF_AN_ANSWER.has(name)) res.setHeader(name, value);
+    if (value !== undefined && !OF_AN_ANSWER.has(name)) res.setHeader(spelled.get(name) ?? name, value);
   }
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
   res.setHeader('Content-Length', Buffer.byteLength(BODY));
   res.setHeader('Cache-Control', 'no-store');
   callNative(res, 'writeHead', [503, 'Service Unavailable']);
   callNative(res, 'end', [BODY]);
+}
+
+/** As they were written. Responses have it since Node 15.4; its types know it of requests only. */
+function rawNames(res: ServerResponse): string[] {
+  return (res as ServerResponse & { getRawHeaderNames(): string[] }).getRawHeaderNames();
 }

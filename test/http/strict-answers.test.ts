@@ -77,6 +77,10 @@ const ANSWERS: Record<string, Case | Handler> = {
     const piece = `${MARK}${'y'.repeat(10_000)}`;
     return pipeline(Readable.from(Array.from({ length: 50 }, () => piece)), res);
   },
+  'a stream, piped to a HEAD': {
+    method: 'HEAD',
+    handler: (_req, res) => pipeline(Readable.from(Array.from({ length: 50 }, () => 'y'.repeat(10_000))), res),
+  },
   'writeHead, early, with headers': (_req, res) => {
     res.writeHead(202, 'Fine', { 'X-More': MARK, 'Set-Cookie': ['a=1', 'b=2'] });
     setImmediate(() => res.end(MARK));
@@ -93,7 +97,7 @@ const ANSWERS: Record<string, Case | Handler> = {
     res.addTrailers({ 'X-Sum': MARK });
     res.end();
   },
-  'HTTP/1.0 keep-alive headers': (_req, res) => res.set('Connection', 'close').set('Date', 'never').send('x'),
+  'headers of the connection': (_req, res) => res.set('Connection', 'close').set('Date', 'never').send('x'),
   'a refusal of the handler': (_req, res) => res.status(401).json({ error: MARK }),
   'an error of the handler': {
     handler: () => {
@@ -105,7 +109,7 @@ const ANSWERS: Record<string, Case | Handler> = {
   'a route that leaves it to nobody': { handler: (_req, _res, next) => next() },
 };
 
-function setCookie(_req: Request, res: Response, next: NextFunction): void {
+function setFrontHeaders(_req: Request, res: Response, next: NextFunction): void {
   res.setHeader('X-Front', 'kept');
   res.setHeader('Access-Control-Allow-Origin', 'https://app.example');
   next();
@@ -122,13 +126,24 @@ const sealedCookies = (): RequestHandler => cookieSession({ name: 'session', key
 const packed = (): RequestHandler => compression({ threshold: 0 }) as never;
 const GZIP = 'Accept-Encoding: gzip\r\n';
 
+/** Adds a header each time it is asked for the head. */
+function appendInWriteHead(_req: Request, res: Response, next: NextFunction): void {
+  const { writeHead } = res;
+  res.writeHead = function append(this: Response, ...args: unknown[]) {
+    if (!res.headersSent) res.append('X-Appended', 'once');
+    return Reflect.apply(writeHead, this, args) as Response;
+  } as Response['writeHead'];
+  next();
+}
+
 const STACKS: Record<string, () => Omit<Case, 'handler'>> = {
-  'by itself': () => ({ front: [setCookie] }),
+  'by itself': () => ({ front: [setFrontHeaders] }),
   'with compression in front': () => ({ front: [packed()], headers: GZIP }),
   'with compression behind': () => ({ behind: [packed()], headers: GZIP }),
   'with express-session in front': () => ({ front: [cookies()], behind: [touch] }),
   'with express-session behind': () => ({ behind: [cookies(), touch] }),
   'with cookie-session in front': () => ({ front: [sealedCookies()], behind: [touch] }),
+  'with a writeHead of its own behind': () => ({ behind: [appendInWriteHead] }),
   'with cookie-session behind': () => ({ behind: [sealedCookies(), touch] }),
 };
 

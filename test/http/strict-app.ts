@@ -38,7 +38,7 @@ export function createStrictRoom(options: RoomOptions = {}): TestRoom {
 /** Serves a case. */
 export function serve(express: ExpressModule, room: TestRoom, one: Case): Promise<number> {
   const app = express();
-  app.disable('x-powered-by');
+  app.disable('x-powered-by').set('env', 'test');
   for (const middleware of one.front ?? []) app.use(middleware);
   app.use(room.middleware);
   for (const middleware of one.behind ?? []) app.use(middleware);
@@ -119,6 +119,7 @@ export function expectRefusal(answer: string, method: string = 'POST'): void {
   expect(head).to.match(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
   expect(answer).not.to.include(MARK);
   expect(head).not.to.match(/^(set-cookie|location|etag|retry-after|content-encoding|transfer-encoding):/im);
+  expect(head).to.match(/^Date: \w/im);
   expect(head).to.match(/^Cache-Control: no-store$/im);
   expect(head).to.match(/^Content-Type: application\/json; charset=utf-8$/im);
   if (method === 'HEAD') expect(body).to.equal('');
