@@ -15,13 +15,13 @@ import { createRedactor, type Redactor } from './audit/redaction.js';
 import { Sealer } from './audit/sealer.js';
 import { findSigning } from './audit/signing.js';
 import type { AuditStore } from './audit/store.js';
-import { createIsStrict, type IsStrict } from './audit/strict-actions.js';
+import { createIsStrict } from './audit/strict-actions.js';
 import { createVocabulary } from './audit/vocabulary.js';
 import { createWitness } from './audit/witness.js';
 import { OptionsError, SecretError } from './errors.js';
 import { createHooks, type HookBus, type Hooks } from './hooks.js';
 import { createHttpLayer, type HttpLayer } from './http/middleware.js';
-import { resolveCaptureOptions } from './http/options.js';
+import { type ResolvedCaptureOptions, resolveCaptureOptions } from './http/options.js';
 import { createStrictRecord } from './http/strict-record.js';
 import { INTEGRATION } from './http/witnessed.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
@@ -101,13 +101,11 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const audit = options.audit === false ? {} : options.audit;
   const recording = resolveRecordingOptions(audit);
   const capture = resolveCaptureOptions(audit);
-  const isStrict = createIsStrict(capture.strict);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
-  const storage = openStorage(options.audit, { hooks, secrets, environment });
-  const sealed = { ledger: storage.ledger, currentStream: () => recorder.stream };
-  const sealer = createSealer(options, { hooks, secrets, environment, ...sealed });
-  const recorder = createRecorder(recording, { ...storage, redactor, hooks, secrets, scopes, sealer, isStrict });
-  const record = createStrictRecord(recorder.record, { scopes, isStrict });
+  const around = { hooks, secrets, environment };
+  const storage = openStorage(options.audit, around);
+  const sealer = createSealer(options, { ...around, ledger: storage.ledger, currentStream: () => recorder.stream });
+  const { recorder, record } = createRecorder(recording, { ...storage, ...around, redactor, scopes, sealer, capture });
   const roles = watchRoles(options, { recorder, record, scopes });
   const http = createHttpLayer({
     record,
@@ -116,8 +114,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     secrets: restrictAccessor(secrets, ownKeys(options, recording.pseudonymKey)),
     helmet: options.helmet,
     audit: { ...capture, enabled: options.audit !== false },
-    actions: recording.actions,
-    timeoutMs: recording.timeoutMs,
+    recording,
     redact: (text) => redactor.text(text),
   });
   const settleActs = () => Promise.all([http.settle(), roles.settle(recording.timeoutMs)]);
@@ -230,12 +227,17 @@ interface RecorderSurroundings {
   readonly scopes: ScopeStorage;
   readonly store: AuditStore;
   readonly sealer: Sealer | null;
-  readonly isStrict: IsStrict | null;
+  readonly capture: ResolvedCaptureOptions;
 }
 
-function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurroundings): Recorder {
-  const { redactor, hooks, secrets, scopes, store, sealer, isStrict } = around;
-  return new Recorder({
+/** The recorder, and the way into it that requests with strict actions wait for. */
+function createRecorder(
+  options: ResolvedRecordingOptions,
+  around: RecorderSurroundings,
+): { recorder: Recorder; record: RecordDraft } {
+  const { redactor, hooks, secrets, scopes, store, sealer } = around;
+  const isStrict = createIsStrict(around.capture.strict);
+  const recorder = new Recorder({
     store,
     hooks,
     options,
@@ -249,6 +251,7 @@ function createRecorder(options: ResolvedRecordingOptions, around: RecorderSurro
     redactText: (text) => redactor.text(text),
     readPseudonymKey: () => readOptional(secrets, options.pseudonymKey),
   });
+  return { recorder, record: createStrictRecord(recorder.record, { scopes, isStrict }) };
 }
 
 interface RolesSurroundings {

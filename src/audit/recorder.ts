@@ -31,7 +31,6 @@ export interface RecorderParts {
   readonly openStream: (id: string) => Promise<boolean>;
   /** Tells that someone else writes under this stream's numbers. */
   readonly raise: RaiseAlarm;
-  /** Actions whose event no filter refuses; null: none. */
   readonly isStrict: IsStrict | null;
   /** Redacts a text that is about to be shown. */
   readonly redactText: (text: string) => string;

@@ -1,5 +1,6 @@
 /** The middleware: gives each request its secrets, its recorder, its headers and its context. It knows no database and no provider. */
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { type ResolvedRecordingOptions, resolveRecordingOptions } from '../audit/options.js';
 import type { ScopeStorage } from '../audit/context.js';
 import type { RecordDraft } from '../audit/recording.js';
 import { assertStrictNames, createIsStrict } from '../audit/strict-actions.js';
@@ -33,10 +34,8 @@ export interface HttpLayerParts {
   readonly isSeenInData?: ((action: string) => boolean) | undefined;
   /** How long an aborted request is held for a handler that completes the act. @defaultValue 10 s */
   readonly holdMs?: number | undefined;
-  /** Names of the app's own actions. @defaultValue none */
-  readonly actions?: readonly string[] | undefined;
-  /** How long an answer waits for a strict event. @defaultValue 30 s */
-  readonly timeoutMs?: number | undefined;
+  /** Names of the app's own actions, and how long an answer waits for a strict event. @defaultValue none, 30 s */
+  readonly recording?: Pick<ResolvedRecordingOptions, 'actions' | 'timeoutMs'> | undefined;
 }
 
 /** The HTTP side of one room. */
@@ -52,7 +51,6 @@ export interface HttpLayer {
 }
 
 const DEFAULT_HOLD_MS = 10_000;
-const DEFAULT_TIMEOUT_MS = 30_000;
 
 /**
  * Creates the HTTP side of a room.
@@ -61,8 +59,9 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
   const { record, scopes, audit } = parts;
   const headers = createHeaders(parts.helmet);
+  const { actions, timeoutMs } = parts.recording ?? resolveRecordingOptions({});
   const rules = resolveRules(audit.rules);
-  assertStrictNames(audit.strict, [...(parts.actions ?? []), ...rules.map(({ action }) => action)]);
+  assertStrictNames(audit.strict, [...actions, ...rules.map(({ action }) => action)]);
   const isStrict = createIsStrict(audit.strict);
   const capture = new Capture({
     record,
@@ -70,7 +69,7 @@ export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
     isSeenInData: parts.isSeenInData ?? (() => false),
     abandonAfterMs: audit.abandonAfterMs,
     holdMs: parts.holdMs ?? DEFAULT_HOLD_MS,
-    strict: isStrict && { isStrict, timeoutMs: parts.timeoutMs ?? DEFAULT_TIMEOUT_MS },
+    strict: isStrict && { isStrict, timeoutMs },
   });
   if (audit.passport !== undefined) listenToStrategies(audit.passport);
   const options = { ...audit, redact: parts.redact ?? ((text: string) => text) };

@@ -37,8 +37,9 @@ export interface TestRoom extends HttpLayer {
 }
 
 export type RoomOptions = Partial<ResolvedCaptureOptions> &
-  Partial<Pick<HttpLayerParts, 'helmet' | 'holdMs' | 'redact' | 'timeoutMs'>> & {
+  Partial<Pick<HttpLayerParts, 'helmet' | 'holdMs' | 'redact'>> & {
     enabled?: boolean;
+    timeoutMs?: number;
     /** When an event is durable; by default at once. */
     durable?: (draft: AuditDraft) => Promise<unknown>;
   };
@@ -65,7 +66,7 @@ export function createRoom(options: RoomOptions = {}): TestRoom {
     helmet,
     holdMs,
     redact,
-    timeoutMs,
+    recording: { actions: [], timeoutMs: timeoutMs ?? 30_000 },
     audit: {
       tenant: undefined,
       rules: undefined,
