@@ -124,6 +124,7 @@ export interface AuditOptions {
   passport?: object;                                                            // the app's passport instance
   evidence?: EvidenceOptions | false;
   dangerouslyAllowUnenforced?: boolean;
+  strict?: boolean | readonly string[];                                         // actions whose response waits for durability
   failureLimit?: { burst: number; perSecond: number } | false;                  // default 1,000 and 100: failures that name no actor, above that summed
 }
 export interface Actor { id: string | null; role?: string; onBehalfOf?: string; tenantId?: string }
