@@ -192,7 +192,7 @@ describe('Strict actions', () => {
   });
 
   it('are secrets that are rotated in a request', async () => {
-    const room = open({ strict: ['secret.rotate'], timeout: 100 });
+    const room = open({ strict: ['secret.rotate'], timeout: 1000 });
     const app = express().use(room);
     app.post('/rotate', async (_req, res) => {
       await room.secrets.set('KEY', 'a-value-of-some-length');
@@ -206,7 +206,7 @@ describe('Strict actions', () => {
   });
 
   it('are roles that the data layer sees changing, on any path', async () => {
-    const room = open({ strict: ['user.role_change'], timeout: 300 });
+    const room = open({ strict: ['user.role_change'], timeout: 1000 });
     const other = await mongoose.createConnection(server.uri.replace('/audit', `/users_${database}`)).asPromise();
     const schema = new mongoose.Schema({ role: String });
     schema.plugin(room.roleChanges());
@@ -237,7 +237,7 @@ describe('Strict actions', () => {
       done(null, given === 'right' ? { id: 'alice' } : false);
     passport.use(new LocalStrategy.Strategy(check) as never);
     passport.serializeUser((user: { id: string }, done: (error: null, id: string) => void) => done(null, user.id));
-    const room = open({ strict: ['auth.login'], timeout: 100, passport });
+    const room = open({ strict: ['auth.login'], timeout: 1000, passport });
     const session = load('express-session') as (options: object) => express.RequestHandler;
     const app = express().use(room);
     app.use(session({ secret: 's', resave: false, saveUninitialized: false }), passport.initialize() as never);
