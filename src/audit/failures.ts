@@ -6,6 +6,7 @@ import { FailureLimit, type FailureLimitOptions, isNameless, SECOND_MS } from '.
 import { FailureSum } from './failure-sum.js';
 import type { Entry, Pending } from './pending.js';
 import type { UnnumberedEvent } from './store.js';
+import type { IsStrict } from './strict-actions.js';
 
 /** How many callers may wait for sums at the same time: they cost memory too, and anybody can cause them. */
 const MAX_WAITING = 10_000;
@@ -14,6 +15,8 @@ const MAX_WAITING = 10_000;
 export interface FailuresParts {
   /** False: nothing is summed, and all the room may be filled. */
   readonly limit: FailureLimitOptions | false;
+  /** Actions that are never summed, since somebody waits for each; null: none. */
+  readonly isStrict?: IsStrict | null;
   readonly pending: Pending;
   /** Called when sums were put into the queue. */
   readonly onReleased: () => void;
@@ -63,7 +66,8 @@ export class Failures {
   /** Takes a failure that is one too many: it is summed, or counted as lost. False: it is an event of its own. */
   sum(composed: Composed, acceptedMs: number, settle: Settle): boolean {
     const { event } = composed;
-    if (this.#limit === null || !isNameless(event) || this.#limit.admits(event)) return false;
+    if (this.#limit === null || !isNameless(event)) return false;
+    if (this.#parts.isStrict?.(event.action) === true || this.#limit.admits(event)) return false;
     const second = Math.floor(this.#now() / SECOND_MS);
     if (second !== this.#second) this.release();
     this.#second = second;

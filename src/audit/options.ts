@@ -38,8 +38,8 @@ export interface RecordingOptions {
   maxPendingBytes?: number | undefined;
   /**
    * Failures that name no actor, such as failed logins: up to the burst and the rate each is an event. Above that the first per second, action, target and IP
-   * address (of IPv6 the /64) still is, up to 1,000 a second; the others are summed into one event per action and second with `meta: { count, lastAt }`. Such
-   * failures may fill a quarter of `maxPendingBytes`. `false`: every failure is an event, and they may fill all of it.
+   * address (of IPv6 the /64) still is, up to 1,000 a second; the others are summed into one event per action and second with `meta: { count, lastAt }`. Those of
+   * strict actions are never summed. Such failures may fill a quarter of `maxPendingBytes`. `false`: every failure is an event, and they may fill all of it.
    * @defaultValue `{ burst: 1000, perSecond: 100 }`
    */
   failureLimit?: FailureLimitOptions | false | undefined;

@@ -80,6 +80,7 @@ export class Recorder {
     this.#losses = new Losses(parts.hooks);
     this.#failures = new Failures({
       limit: parts.options.failureLimit,
+      isStrict: parts.isStrict,
       pending: this.#pending,
       onReleased: () => this.#writer.start(),
       overflow: () => this.#overflow(),
@@ -250,13 +251,12 @@ export class Recorder {
 
   #enqueue(composed: Composed, acceptedMs: number, settle: Settle): void {
     if (this.#failures.sum(composed, acceptedMs, settle)) return;
-    const { event, bytes } = composed;
-    const isNameless = this.#failures.limits(event);
-    if (!this.#pending.reserve(bytes, isNameless)) {
+    const isNameless = this.#failures.limits(composed.event);
+    if (!this.#pending.reserve(composed.bytes, isNameless)) {
       settle.reject(this.#overflow());
       return;
     }
-    this.#pending.push({ event, bytes, acceptedMs, told: false, isNameless, ...settle });
+    this.#pending.push({ ...composed, acceptedMs, told: false, isNameless, ...settle });
     this.#writer.start();
   }
 

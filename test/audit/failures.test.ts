@@ -4,6 +4,7 @@ import { Failures } from '../../src/audit/failures.js';
 import type { FailureLimitOptions } from '../../src/audit/failure-limit.js';
 import { countActs, Pending } from '../../src/audit/pending.js';
 import type { UnnumberedEvent } from '../../src/audit/store.js';
+import type { IsStrict } from '../../src/audit/strict-actions.js';
 import { AuditWriteError } from '../../src/errors.js';
 import type { AuditEvent } from '../../src/event.js';
 import { makeEvent } from './events.js';
@@ -18,7 +19,11 @@ describe('audit/failures', () => {
   let releases: number;
   afterEach(() => failures.release());
 
-  function open(limit: FailureLimitOptions | false = { burst: 0, perSecond: 0 }, maxBytes: number = 1_000_000): void {
+  function open(
+    limit: FailureLimitOptions | false = { burst: 0, perSecond: 0 },
+    maxBytes: number = 1_000_000,
+    isStrict: IsStrict | null = null,
+  ): void {
     nowMs = 5_000_000;
     lost = 0;
     releases = 0;
@@ -26,6 +31,7 @@ describe('audit/failures', () => {
     failures = new Failures({
       limit,
       pending,
+      isStrict,
       now: () => nowMs,
       onReleased: () => (releases += 1),
       overflow: () => ((lost += 1), new AuditWriteError('AUDIT_UNAVAILABLE', 'full')),
@@ -129,6 +135,14 @@ describe('audit/failures', () => {
       expect(pending.settle(1)).to.have.length(1);
     }
     expect({ lost, bytes: pending.bytes }).to.deep.equal({ lost: 0, bytes: 0 });
+  });
+
+  it('never sums a strict action, which shares the room all the same', () => {
+    open({ burst: 0, perSecond: 0 }, 4 * BYTES, (action) => action === 'auth.login');
+    for (let n = 0; n < 50; n += 1) expect(record().isSummed).to.equal(false);
+    record({ action: 'auth.mfa_verify' });
+    expect(record({ action: 'auth.mfa_verify' }).isSummed).to.equal(true);
+    expect(failures.limits(failure())).to.equal(true);
   });
 
   it('leaves everything else alone', () => {
