@@ -688,7 +688,18 @@ describe('strongroom', function suite() {
         { audit: { uri: 'mongodb://x/y', rules: [{ method: 'POST', path: '/x' }] } },
         /audit\.rules\[0\]\.action/,
       ],
-      'an option of a later version': [{ audit: { uri: 'mongodb://x/y', strict: true } }, /option "strict" is unknown/],
+      'a limit that is no object': [
+        { audit: { uri: 'mongodb://x/y', failureLimit: 1000 } },
+        /audit\.failureLimit must be an object or false, got a number/,
+      ],
+      'a mistyped limit': [
+        { audit: { uri: 'mongodb://x/y', failureLimit: { burst: 1, perSeconds: 1 } } },
+        /audit\.failureLimit: option "perSeconds" is unknown; did you mean "perSecond"\?/,
+      ],
+      'half a limit': [
+        { audit: { uri: 'mongodb://x/y', failureLimit: { burst: 1 } } },
+        /audit\.failureLimit\.perSecond must be a whole number/,
+      ],
     };
     for (const [name, [options, message]] of Object.entries(wrong)) {
       it(`refuses ${name} at construction, by its path`, () => {
