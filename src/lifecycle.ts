@@ -8,6 +8,7 @@ import type { RoleChanges } from './mongo/role-changes.js';
 import type { StrongroomOptions } from './options.js';
 import type { Environment } from './secrets/environment.js';
 import type { SecretManager } from './secrets/manager.js';
+import type { Telemetry } from './telemetry.js';
 import { type Duration, isDuration, objectOf, optional, readDuration } from './settings.js';
 
 /** What a look at the trail showed. */
@@ -58,6 +59,7 @@ export interface LifecycleParts {
   readonly store: AuditStore;
   /** Null: nothing is sealed. */
   readonly sealer: Sealer | null;
+  readonly telemetry: Telemetry;
 }
 
 const DEFAULT_WAIT_MS = 10_000;
@@ -68,12 +70,14 @@ const checkWait = objectOf<WaitOptions>({ timeout: optional(isDuration) });
 /** Creates start and end of one room. */
 export function createLifecycle(parts: LifecycleParts): Lifecycle {
   const { options, secrets } = parts;
+  beginTelemetry(parts);
   let closing: Promise<void> | undefined;
 
   async function ready(wait: WaitOptions = {}): Promise<ReadyReport> {
     const deadline = performance.now() + readWait(wait, 'ready');
     if (closing !== undefined) throw new StateError('CLOSED', 'ready() was called after close()');
     await before(deadline, secrets.ready());
+    await parts.telemetry.settled();
     const audit = options.audit === false ? (false as const) : await inspect(parts, deadline);
     const checked = options.secrets?.required?.length ?? 0;
     return { environment: parts.environment, secrets: { checked }, audit };
@@ -89,6 +93,12 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   };
 }
 
+/** What the app named is a label of its own; with `audit: false` nothing is stored that could be counted. */
+function beginTelemetry({ options: { audit }, http, recorder, telemetry }: LifecycleParts): void {
+  if (audit === false) telemetry.begin({ recorder: null, actions: [] });
+  else telemetry.begin({ recorder, actions: [...(audit.actions ?? []), ...http.actions] });
+}
+
 async function inspect({ store, sealer }: LifecycleParts, deadline: number): Promise<AuditReadiness> {
   const inspection = await store.inspect(leftUntil(deadline, 1));
   const evidence = sealer === null ? (false as const) : await sealer.inspect(leftUntil(deadline, 1));
@@ -102,6 +112,7 @@ async function finish(parts: LifecycleParts, timeoutMs: number): Promise<void> {
   await parts.recorder.close(leftUntil(deadline));
   await parts.sealer?.close(leftUntil(deadline));
   await parts.store.close();
+  parts.telemetry.end();
   await before(Math.max(deadline, performance.now() + CLOSE_GRACE_MS), parts.secrets.close());
 }
 

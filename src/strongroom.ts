@@ -35,6 +35,7 @@ import { createVerify } from './mongo/verification.js';
 import { type AuditOptions, assertStrongroomOptions, type StrongroomOptions } from './options.js';
 import { type Environment, resolveEnvironment } from './secrets/environment.js';
 import { openSecretManager, readCachedValues, restrictAccessor, type SecretManager } from './secrets/manager.js';
+import { createTelemetry, type Telemetry } from './telemetry.js';
 
 /** An Express middleware that also carries what the app needs outside a request. */
 export interface Strongroom extends RequestHandler, Lifecycle {
@@ -105,7 +106,9 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const around = { hooks, secrets, environment };
   const storage = openStorage(options.audit, around);
   const sealer = createSealer(options, { ...around, ledger: storage.ledger, currentStream: () => recorder.stream });
-  const { recorder, record } = createRecorder(recording, { ...storage, ...around, redactor, scopes, sealer, capture });
+  const telemetry = createTelemetry(around);
+  const trail = { ...storage, ...around, redactor, scopes, sealer, capture, telemetry };
+  const { recorder, record } = createRecorder(recording, trail);
   const roles = watchRoles(options, { recorder, record, scopes });
   const http = createHttpLayer({
     record,
@@ -124,7 +127,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     audit: createTrail({ ...storage, recorder, record, scopes, sealer, settleActs }),
     hooks: { on: hooks.on, filter: hooks.filter },
     roleChanges: roles.plugin,
-    ...createLifecycle({ options, environment, secrets, recorder, http, roles, sealer, store: storage.store }),
+    ...createLifecycle({ ...storage, options, environment, secrets, recorder, http, roles, sealer, telemetry }),
   });
 }
 
@@ -228,6 +231,7 @@ interface RecorderSurroundings {
   readonly store: AuditStore;
   readonly sealer: Sealer | null;
   readonly capture: ResolvedCaptureOptions;
+  readonly telemetry: Telemetry;
 }
 
 /** The recorder, and the way into it that requests with strict actions wait for. */
@@ -235,16 +239,19 @@ function createRecorder(
   options: ResolvedRecordingOptions,
   around: RecorderSurroundings,
 ): { recorder: Recorder; record: RecordDraft } {
-  const { redactor, hooks, secrets, scopes, store, sealer } = around;
+  const { redactor, hooks, secrets, scopes, store, sealer, telemetry } = around;
   const isStrict = createIsStrict(around.capture.strict);
   const recorder = new Recorder({
-    store,
+    store: telemetry.measure(store),
     hooks,
     options,
     scopes,
     isStrict,
     raise: createAlarm(hooks),
-    onStored: (events) => sealer?.add(events),
+    onStored(events) {
+      sealer?.add(events);
+      telemetry.count(events);
+    },
     openStream: async (id) => sealer === null || sealer.open(id),
     compose: createComposer({ redactor, hooks, options }),
     vocabulary: createVocabulary(options.actions),

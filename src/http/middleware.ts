@@ -40,6 +40,8 @@ export interface HttpLayerParts {
 
 /** The HTTP side of one room. */
 export interface HttpLayer {
+  /** The actions that the rules name. */
+  readonly actions: readonly string[];
   /** Goes into the app, before what it shall see. */
   readonly middleware: RequestHandler;
   /** Resolves when what responses that were sent have to record was handed over; for a socket that takes nothing it waits a second. */
@@ -92,6 +94,7 @@ export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
   }
 
   return {
+    actions: rules.map(({ action }) => action),
     middleware: strongroomMiddleware,
     settle: () => capture.settle(),
     witness: createWitness(parts),
