@@ -55,7 +55,7 @@ class Meters implements Metering {
   #provider: OpenTelemetry.MeterProvider | undefined;
   #bound: Bound | null = null;
   readonly #sources = new Set<Source>();
-  /** What those who left had counted: a counter never goes back. */
+  /** What those who left this SDK had counted: a counter never goes back. */
   readonly #past = new Map<string, Reading>();
 
   constructor(api: Promise<Api | null>) {
@@ -71,7 +71,9 @@ class Meters implements Metering {
   leave(source: Source): void {
     if (!this.#sources.delete(source)) return;
     for (const reading of source.read()) {
-      if (METRICS[reading.name].kind === 'counter') merge(this.#past, reading);
+      // What waited is nobody's any more; unsaid, the SDK would go on telling the last value.
+      const isCounter = METRICS[reading.name].kind === 'counter';
+      merge(this.#past, isCounter ? reading : { ...reading, value: 0 });
     }
   }
 
@@ -88,6 +90,7 @@ class Meters implements Metering {
     this.#provider = provider;
     this.#bound?.unbind();
     this.#bound = null;
+    this.#past.clear();
     const meter = provider.getMeter(SCOPE);
     if (meter === this.#api.createNoopMeter()) this.#sources.clear();
     else this.#bound = bindTo(meter, (bound, result) => this.#observe(bound, result));
