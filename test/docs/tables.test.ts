@@ -7,6 +7,7 @@ import { COMMANDS } from '../../src/cli/commands.js';
 import { ERROR_CODES, type ErrorName } from '../../src/errors.js';
 import { resolveCaptureOptions } from '../../src/http/options.js';
 import { ACCOUNT_WORDS, DEFAULT_TABLE } from '../../src/http/rules.js';
+import { METRICS } from '../../src/metrics.js';
 import * as publicNames from '../../src/index.js';
 import { createSecretManager, StrongroomError, strongroom } from '../../src/index.js';
 import { resolveSecretsOptions } from '../../src/secrets/options.js';
@@ -166,6 +167,18 @@ describe('tables of README', () => {
     expect(firstWords('Hooks', 'filter')).to.have.members(knownNames(() => hooks.filter(name, (() => null) as never)));
   });
 
+  it('lists the metrics as they are', () => {
+    const shown = rowsOf(README, 'Metrics', 'metric').map(([name, kind, unit, attributes, meaning]) => [
+      codeWords(name)[0],
+      { kind, unit: codeWords(unit)[0], attributes: codeWords(attributes), description: meaning },
+    ]);
+    const known = Object.entries(METRICS).map(([name, { kind, unit, attributes = [], description }]) => [
+      name,
+      { kind, unit, attributes, description },
+    ]);
+    expect(shown).to.deep.equal(known);
+  });
+
   it('lists every error code with its class and status', () => {
     const CLASSES: readonly [RegExp, string][] = [
       [/^SECRET_/, 'SecretError'],
@@ -209,8 +222,9 @@ describe('tables of README', () => {
     const accepted = rowsOf(README, 'Compatibility', 'what').map(([what, range]) => [what, range]);
     expect({ engines, peerDependencies }).to.deep.equal({
       engines: { node: '>=20.19' },
-      peerDependencies: { express: '>=4.21 <6', mongoose: '>=8.9 <10' },
+      peerDependencies: { '@opentelemetry/api': '^1.9.0', express: '>=4.21 <6', mongoose: '>=8.9 <10' },
     });
+    expect(accepted).to.deep.include(['OpenTelemetry', '`@opentelemetry/api` 1.9 or newer 1.x; optional']);
     expect(accepted.slice(0, 3)).to.deep.equal([
       ['Node.js', '20.19 or newer'],
       ['Express', '4.21 or newer, 5'],
