@@ -17,7 +17,7 @@ export interface TelemetryParts {
 }
 
 /** What is there once the room is put together. */
-export interface RoomParts {
+interface RoomParts {
   /** Null with `audit: false`: what is stored nowhere is not counted. */
   readonly recorder: Pick<Recorder, 'stats'> | null;
   /** Names of actions that the app registered: they are labels of their own. */

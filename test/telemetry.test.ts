@@ -155,9 +155,14 @@ describe('telemetry', function suite() {
     const scrape = await startSdk();
     const uri = 'mongodb://127.0.0.1:1/away?serverSelectionTimeoutMS=20';
     const room = strongroom({ environment: 'test', audit: { uri, evidence: false } });
+    cleanups.push(() => room.close({ timeout: 1 }));
     const recorded = Promise.allSettled([1, 2, 3].map(() => room.audit.record({ action: 'user.update' })));
     let page = '';
-    while (!((valueIn(page, 'audit_write_retries_total') ?? 0) > 0)) page = await scrape();
+    const deadline = Date.now() + 20_000;
+    while (!((valueIn(page, 'audit_write_retries_total') ?? 0) > 0)) {
+      expect(Date.now(), 'sent again in time').to.be.below(deadline);
+      page = await scrape();
+    }
     expect(valueIn(page, 'audit_queue_depth')).to.equal(3);
     expect(valueIn(page, 'audit_queue_memory')).to.equal(room.audit.stats().pendingBytes);
     expect(valueIn(page, 'audit_queue_age')).to.be.within(0.01, 10);
