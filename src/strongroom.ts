@@ -103,12 +103,10 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const recording = resolveRecordingOptions(audit);
   const capture = resolveCaptureOptions(audit);
   const redactor = createRedactor({ ...recording.redact, secretValues: () => readCachedValues(secrets) });
-  const around = { hooks, secrets, environment };
+  const around = { hooks, secrets, environment, telemetry: createTelemetry({ hooks, secrets }) };
   const storage = openStorage(options.audit, around);
   const sealer = createSealer(options, { ...around, ledger: storage.ledger, currentStream: () => recorder.stream });
-  const telemetry = createTelemetry(around);
-  const trail = { ...storage, ...around, redactor, scopes, sealer, capture, telemetry };
-  const { recorder, record } = createRecorder(recording, trail);
+  const { recorder, record } = createRecorder(recording, { ...storage, ...around, redactor, scopes, sealer, capture });
   const roles = watchRoles(options, { recorder, record, scopes });
   const http = createHttpLayer({
     record,
@@ -127,7 +125,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     audit: createTrail({ ...storage, recorder, record, scopes, sealer, settleActs }),
     hooks: { on: hooks.on, filter: hooks.filter },
     roleChanges: roles.plugin,
-    ...createLifecycle({ ...storage, options, environment, secrets, recorder, http, roles, sealer, telemetry }),
+    ...createLifecycle({ ...storage, ...around, options, recorder, http, roles, sealer }),
   });
 }
 
