@@ -14,6 +14,7 @@ import {
   type Strongroom,
   type StrongroomOptions,
 } from '../src/index.js';
+import { openMetering } from '../src/metering.js';
 import { METRICS } from '../src/metrics.js';
 import { startMongod } from './mongod.js';
 
@@ -244,5 +245,22 @@ describe('telemetry', function suite() {
     const page = await scrape();
     expect(actionsIn(page)).to.deep.equal([]);
     expect(valueIn(page, 'secrets_misses_total')).to.equal((valueIn(before, 'secrets_misses_total') ?? 0) + 1);
+  });
+
+  it('forgets what still waited when its room has gone, and keeps what it had counted', async () => {
+    const scrape = await startSdk();
+    const source = {
+      read: () => [{ name: 'audit.queue.depth', value: 5 } as const, { name: 'audit.lost', value: 7 } as const],
+    };
+    await openMetering().loaded;
+    openMetering().join(source);
+    const during = await scrape();
+    openMetering().leave(source);
+    const after = await scrape();
+    const figures = (page: string) => [valueIn(page, 'audit_queue_depth'), valueIn(page, 'audit_lost_total')];
+    expect([figures(during), figures(after)]).to.deep.equal([
+      [5, 7],
+      [0, 7],
+    ]);
   });
 });
