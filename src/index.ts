@@ -50,9 +50,9 @@ export type {
   ViolationKind,
   WarningKind,
 } from './evidence/report.js';
-export type { RecordingOptions } from './audit/options.js';
+export type { RecordingOptions, SpoolOptions } from './audit/options.js';
 export type { AuditFilter, AuditGrouping, AuditQuery, GroupField } from './audit/query.js';
-export type { AuditStats } from './audit/recorder.js';
+export type { AuditStats } from './audit/stats.js';
 export type {
   AuditRecorder,
   FailureRecord,

@@ -2,6 +2,7 @@
 import type { EvidenceState, Sealer } from './audit/sealer.js';
 import type { Recorder } from './audit/recorder.js';
 import type { AuditStore, StoreInspection } from './audit/store.js';
+import { inTime } from './audit/time-limit.js';
 import { assertOptions, SecretError, StateError } from './errors.js';
 import type { HttpLayer } from './http/middleware.js';
 import type { RoleChanges } from './mongo/role-changes.js';
@@ -44,7 +45,7 @@ export interface Lifecycle {
    * @throws SECRET_NOT_FOUND, SECRET_PROVIDER_FAILED, SECRET_TIMEOUT, AUDIT_UNAVAILABLE, AUDIT_UNENFORCED, AUDIT_KEY_MISSING, OPTIONS_INVALID for a damaged key, CLOSED
    */
   ready(options?: WaitOptions): Promise<ReadyReport>;
-  /** Stores what waits, seals it and closes its stream, until the deadline, then closes what was opened. What could not be stored is counted in `audit:lost`. Idempotent. */
+  /** Stores what waits, seals it and closes its stream, until the deadline, then closes what was opened. What could not be stored stays in the spool, or without one is counted in `audit:lost`. Idempotent. */
   close(options?: WaitOptions): Promise<void>;
 }
 
@@ -83,13 +84,40 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     return { environment: parts.environment, secrets: { checked }, audit };
   }
 
-  return {
-    ready,
-    async close(wait: WaitOptions = {}) {
-      const timeoutMs = readWait(wait, 'close');
-      closing ??= finish(parts, timeoutMs);
-      await closing;
-    },
+  async function close(wait: WaitOptions = {}): Promise<void> {
+    const timeoutMs = readWait(wait, 'close');
+    closing ??= finish(parts, timeoutMs).finally(forgetSignals);
+    await closing;
+  }
+
+  const forgetSignals = options.closeOnSignals === true ? closeOnSignals(close) : () => undefined;
+  return { ready, close };
+}
+
+/** The signals that ask a process to end. */
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** Listeners of all rooms of this process, whichever copy of the package made them. */
+const LISTENERS: symbol = Symbol.for('express-strongroom.signal-listeners');
+
+/** Closes when the process is asked to end; gives what stops listening. */
+function closeOnSignals(close: () => Promise<void>): () => void {
+  const rooms = ((globalThis as Record<symbol, unknown>)[LISTENERS] ??= new Set()) as Set<unknown>;
+  const listen = (signal: NodeJS.Signals): void => {
+    // Whoever else listens, even once, decides when the process ends.
+    const isLeftToUs = process.listeners(signal).every((listener) => rooms.has(listener));
+    const end = (): void => {
+      // The last room that is closed ends the process as it would have ended without it.
+      if (isLeftToUs && process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+    };
+    void close().then(end, end);
+  };
+  rooms.add(listen);
+  // Before all others: those who listen once are not there any more when they were called.
+  for (const signal of SIGNALS) process.prependListener(signal, listen);
+  return () => {
+    rooms.delete(listen);
+    for (const signal of SIGNALS) process.off(signal, listen);
   };
 }
 
@@ -99,7 +127,9 @@ function beginTelemetry({ options: { audit }, http, recorder, telemetry }: Lifec
   else telemetry.begin({ recorder, actions: [...(audit.actions ?? []), ...http.actions] });
 }
 
-async function inspect({ store, sealer }: LifecycleParts, deadline: number): Promise<AuditReadiness> {
+async function inspect({ store, sealer, recorder }: LifecycleParts, deadline: number): Promise<AuditReadiness> {
+  // What a process before this one left there is sent, also when this one records nothing.
+  await inTime(recorder.open(), leftUntil(deadline, 1), () => new Error('the disk is slow')).catch(() => undefined);
   const inspection = await store.inspect(leftUntil(deadline, 1));
   const evidence = sealer === null ? (false as const) : await sealer.inspect(leftUntil(deadline, 1));
   return { ...inspection, evidence };
@@ -109,8 +139,8 @@ async function finish(parts: LifecycleParts, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   await parts.http.close();
   await parts.roles.close(leftUntil(deadline));
-  await parts.recorder.close(leftUntil(deadline));
-  await parts.sealer?.close(leftUntil(deadline));
+  const leftStream = await parts.recorder.close(leftUntil(deadline));
+  await parts.sealer?.close(leftUntil(deadline), leftStream);
   await parts.store.close();
   parts.telemetry.end();
   await before(Math.max(deadline, performance.now() + CLOSE_GRACE_MS), parts.secrets.close());

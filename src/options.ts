@@ -9,7 +9,7 @@ import { type CaptureOptions, captureShape } from './http/options.js';
 import { findStorageConflict, type StorageOptions, storageShape } from './mongo/options.js';
 import { checkEnvironment, type Environment } from './secrets/environment.js';
 import { checkSecretsOptions, type SecretsOptions } from './secrets/options.js';
-import { type Check, isRecord, matches, objectOf, optional } from './settings.js';
+import { type Check, isBoolean, isRecord, matches, objectOf, optional } from './settings.js';
 
 /** Options of the audit trail: where it is stored, what is recorded by itself, what an event says. */
 export interface AuditOptions extends StorageOptions, CaptureOptions, RecordingOptions {
@@ -30,6 +30,12 @@ export interface StrongroomOptions {
   helmet?: HelmetOptions | boolean | undefined;
   /** Adds production to what NODE_ENV and APP_ENV say; never takes it away. A warning says so, once, when it had to be guessed. */
   environment?: Environment | undefined;
+  /**
+   * Closes the room at SIGTERM and SIGINT, as `close()` does with its default timeout. The process then ends by that signal, unless someone else listens to it.
+   * With an HTTP server listen yourself: stop the server first, then close the room.
+   * @defaultValue `false`
+   */
+  closeOnSignals?: boolean | undefined;
   /** Listeners and filters from the start; more by `room.hooks`. */
   hooks?: { events?: EventListeners | undefined; filters?: Filters | undefined } | undefined;
 }
@@ -60,6 +66,7 @@ const checkStrongroom = objectOf<StrongroomOptions>({
   audit: checkAudit,
   helmet: optional(isHeadersOption),
   environment: checkEnvironment,
+  closeOnSignals: optional(isBoolean),
   hooks: optional(isHooks),
 });
 

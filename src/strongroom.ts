@@ -136,6 +136,7 @@ function recordSecretAct(record: RecordDraft, action: string, name: string | und
 /** Where events go, and the model to read them by. */
 interface Storage {
   readonly store: AuditStore;
+  readonly collection: string;
   /** Null with `audit: false`. */
   readonly ledger: LedgerStore | null;
   readonly verify: AuditTrail['verify'];
@@ -152,7 +153,8 @@ const DEFAULT_COLLECTION = 'audit_events';
 
 function openStorage(options: AuditOptions | false, around: StorageSurroundings): Storage {
   if (options === false) {
-    return { store: createEmptyStore(), ledger: null, verify: createVerify(null), readModel: refuseModel };
+    const nothing = { store: createEmptyStore(), ledger: null, verify: createVerify(null), readModel: refuseModel };
+    return { ...nothing, collection: DEFAULT_COLLECTION };
   }
   const { connection, uri, collection = DEFAULT_COLLECTION } = options;
   const mustBeEnforced = around.environment === 'production' && options.dangerouslyAllowUnenforced !== true;
@@ -162,6 +164,7 @@ function openStorage(options: AuditOptions | false, around: StorageSurroundings)
     around.hooks.emit('audit:blocked', violation);
   });
   return {
+    collection,
     ledger: createLedgerStore({ link, collection }),
     verify: createVerify({ link, collection, deadAfterMs: readDeadAfter(options) }),
     store: createMongoStore({ link, collection, tenant: options.tenant !== undefined, mustBeEnforced }),
@@ -227,6 +230,7 @@ interface RecorderSurroundings {
   readonly secrets: SecretManager;
   readonly scopes: ScopeStorage;
   readonly store: AuditStore;
+  readonly collection: string;
   readonly sealer: Sealer | null;
   readonly capture: ResolvedCaptureOptions;
   readonly telemetry: Telemetry;
@@ -251,6 +255,11 @@ function createRecorder(
       telemetry.count(events);
     },
     openStream: async (id) => sealer === null || sealer.open(id),
+    adopted: {
+      open: async (id) => sealer === null || sealer.openAdopted(id),
+      add: (id) => sealer?.addAdopted(id),
+    },
+    collection: around.collection,
     compose: createComposer({ redactor, hooks, options }),
     vocabulary: createVocabulary(options.actions),
     redactText: (text) => redactor.text(text),

@@ -40,6 +40,11 @@ export interface ComposerParts {
 /** What an event weighs without its `meta`: objects, short texts and the promise, as measured on Node 20 with an eighth to spare. */
 const ENTRY_OVERHEAD_BYTES = 1536;
 
+/** What an event weighs in memory. */
+export function weigh({ meta }: Pick<UnnumberedEvent, 'meta'>): number {
+  return ENTRY_OVERHEAD_BYTES + sizeOf(meta);
+}
+
 /** Composes events for one instance. */
 export type Compose = (draft: DraftSnapshot, setting: Setting) => Composed;
 
@@ -82,7 +87,7 @@ export function createComposer(parts: ComposerParts): Compose {
       meta: redactMeta(parts, draft.meta),
       salt: createSalt(),
     };
-    return { event, bytes: ENTRY_OVERHEAD_BYTES + sizeOf(event.meta) };
+    return { event, bytes: weigh(event) };
   };
 }
 

@@ -4,7 +4,8 @@ import type { AuditEvent } from '../event.js';
 import type { Composed } from './compose.js';
 import { FailureLimit, type FailureLimitOptions, isNameless, SECOND_MS } from './failure-limit.js';
 import { FailureSum } from './failure-sum.js';
-import type { Entry, Pending } from './pending.js';
+import type { Entry } from './outbox.js';
+import type { Queue } from './queue.js';
 import type { UnnumberedEvent } from './store.js';
 import type { IsStrict } from './strict-actions.js';
 
@@ -17,7 +18,7 @@ export interface FailuresParts {
   readonly limit: FailureLimitOptions | false;
   /** Actions that are never summed, since somebody waits for each; null: none. */
   readonly isStrict?: IsStrict | null;
-  readonly pending: Pending;
+  readonly pending: Pick<Queue, 'reserve' | 'push'>;
   /** Called when sums were put into the queue. */
   readonly onReleased: () => void;
   /** Counts a failure for which there is no room. */

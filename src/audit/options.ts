@@ -1,4 +1,5 @@
 /** The options of recording: what an event says and how long one waits. It knows no database and no request object. */
+import { resolve } from 'node:path';
 import { wellFormed } from '../evidence/cut.js';
 import type { Check, Duration, Shape } from '../settings.js';
 import {
@@ -43,6 +44,22 @@ export interface RecordingOptions {
    * @defaultValue `{ burst: 1000, perSecond: 100 }`
    */
   failureLimit?: FailureLimitOptions | false | undefined;
+  /** A directory on a persistent disk in which events wait for MongoDB, durable as soon as they are there; false: in memory only. @defaultValue `false` */
+  spool?: SpoolOptions | false | undefined;
+}
+
+/** Where events wait on disk. */
+export interface SpoolOptions {
+  /** The directory, made where it is missing. Processes that write to the same trail may share it; it belongs on a local disk that outlives the process. */
+  directory: string;
+  /** Bytes on disk that all of them together may fill; at least 64 KiB. Beyond it `record()` rejects with AUDIT_UNAVAILABLE. @defaultValue 1 GiB */
+  maxBytes?: number | undefined;
+}
+
+/** The spool's options with their defaults. */
+export interface ResolvedSpoolOptions {
+  readonly directory: string;
+  readonly maxBytes: number;
 }
 
 /** The options with their defaults. */
@@ -56,6 +73,7 @@ export interface ResolvedRecordingOptions {
   readonly timeoutMs: number;
   readonly maxPendingBytes: number;
   readonly failureLimit: FailureLimitOptions | false;
+  readonly spool: ResolvedSpoolOptions | false;
 }
 
 const MIB = 1024 * 1024;
@@ -70,7 +88,10 @@ const DEFAULTS: ResolvedRecordingOptions = {
   timeoutMs: 30_000,
   maxPendingBytes: 64 * MIB,
   failureLimit: { burst: 1000, perSecond: 100 },
+  spool: false,
 };
+
+const DEFAULT_SPOOL_BYTES = 1024 * MIB;
 
 // It is stored as it is: MongoDB would change half a surrogate pair, and the event would no longer be the one that was sealed.
 const isStorable = matches(
@@ -87,6 +108,16 @@ const checkFailureLimit: Check = (value, path) => {
   return isRecord(value) ? isFailureLimit(value, path) : matches(isRecord, 'an object or false')(value, path);
 };
 
+const isSpool = objectOf<SpoolOptions>({
+  directory: isText,
+  maxBytes: optional(integerBetween(64 * 1024, Number.MAX_SAFE_INTEGER)),
+});
+
+const checkSpool: Check = (value, path) => {
+  if (value === false) return undefined;
+  return isRecord(value) ? isSpool(value, path) : matches(isRecord, 'false or { directory, maxBytes }')(value, path);
+};
+
 /** One check per option. */
 export const recordingShape: Shape<RecordingOptions> = {
   app: optional(isStorable),
@@ -98,6 +129,7 @@ export const recordingShape: Shape<RecordingOptions> = {
   timeout: optional(durationBetween(1)),
   maxPendingBytes: optional(integerBetween(64 * 1024, Number.MAX_SAFE_INTEGER)),
   failureLimit: optional(checkFailureLimit),
+  spool: optional(checkSpool),
 };
 
 /** Fills the defaults of checked options. */
@@ -112,5 +144,11 @@ export function resolveRecordingOptions(options: RecordingOptions): ResolvedReco
     timeoutMs: readDuration(options.timeout) ?? DEFAULTS.timeoutMs,
     maxPendingBytes: options.maxPendingBytes ?? DEFAULTS.maxPendingBytes,
     failureLimit: options.failureLimit ?? DEFAULTS.failureLimit,
+    spool: resolveSpool(options.spool ?? DEFAULTS.spool),
   };
+}
+
+function resolveSpool(spool: SpoolOptions | false): ResolvedSpoolOptions | false {
+  // By its full path: the process may go elsewhere later.
+  return spool && { directory: resolve(spool.directory), maxBytes: spool.maxBytes ?? DEFAULT_SPOOL_BYTES };
 }

@@ -50,6 +50,13 @@ export class OtherStreams {
     this.#streams.delete(stream);
   }
 
+  /** More was stored of it than this process knew: it is due now. */
+  hurry(stream: string): void {
+    this.note(stream);
+    const known = this.#streams.get(stream);
+    if (known !== undefined) Object.assign(known, { lookAt: 0, pauseMs: this.#deadAfterMs });
+  }
+
   /** How many streams had an entry lately. */
   countLive(now: number): number {
     let live = 0;

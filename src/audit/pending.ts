@@ -1,41 +1,44 @@
 /** Events that wait for storage, in order, bounded by bytes; an event leaves only when its fate is known. It knows no database. */
 import { AuditWriteError } from '../errors.js';
-import type { AuditEvent } from '../event.js';
+import type { Entry, Outbox } from './outbox.js';
+import type { Bound, Queue } from './queue.js';
 import type { UnnumberedEvent } from './store.js';
-
-/** One waiting event and the promise that hangs on it. */
-export interface Entry {
-  /** The event; its `_id` is empty until its batch is built. */
-  event: UnnumberedEvent;
-  /** Weight against the memory bound. */
-  readonly bytes: number;
-  /** When `record()` was called, on the monotonic clock. */
-  readonly acceptedMs: number;
-  /** Whether `audit:failed` was told for it. */
-  told: boolean;
-  /** Whether it is a failure that names no actor, which share a part of the room. @defaultValue false */
-  readonly isNameless?: boolean;
-  /** For how many acts it stands. @defaultValue 1 */
-  readonly acts?: number;
-  /** Keeps the promise. */
-  readonly resolve: (event: AuditEvent) => void;
-  /** Breaks the promise; the event may stay queued. */
-  readonly reject: (error: Error) => void;
-}
+import { createStream, type Stream } from './stream.js';
 
 /** What failures that name no actor may fill: anybody can cause them, and the rest is for evidence that names someone. */
-const NAMELESS_SHARE = 1 / 4;
+export const NAMELESS_SHARE: number = 1 / 4;
 
 /** Compact the array when this many settled entries lead it. */
 const COMPACT_AT = 4096;
+
+/** What bounds the queue, and who numbers it. */
+export interface PendingLimits {
+  /** How long a caller waits. */
+  readonly timeoutMs: number;
+  /** How many bytes may wait. */
+  readonly maxBytes: number;
+  /** Bytes that wait elsewhere and count against the same bound. @defaultValue none */
+  readonly otherBytes?: () => number;
+  /** @defaultValue a stream of its own */
+  readonly numbers?: Stream;
+}
+
+/** Length of a stream's name in an `_id`. */
+const STREAM_LENGTH = 26;
 
 /**
  * A queue whose front is the batch in flight: entries stay in place until `settle`, so that a batch can be sent again as it was.
  * Positions are absolute: they count every entry ever added.
  */
-export class Pending {
+export class Pending implements Outbox, Queue {
+  /** Nothing is on disk. */
+  readonly spooled = 0;
+  /** Nothing is on disk. */
+  readonly spoolBytes = 0;
   readonly #timeoutMs: number;
   readonly #maxBytes: number;
+  readonly #otherBytes: () => number;
+  readonly #numbers: Stream;
   #entries: Entry[] = [];
   /** Index in `#entries` of the oldest unsettled entry. */
   #front = 0;
@@ -48,9 +51,27 @@ export class Pending {
   #timer: NodeJS.Timeout | undefined;
   #waiters: { position: number; resolve: () => void }[] = [];
 
-  constructor(limits: { timeoutMs: number; maxBytes: number }) {
+  constructor(limits: PendingLimits) {
     this.#timeoutMs = limits.timeoutMs;
     this.#maxBytes = limits.maxBytes;
+    this.#otherBytes = limits.otherBytes ?? (() => 0);
+    this.#numbers = limits.numbers ?? createStream();
+  }
+
+  /** The stream of the event that is sent next. */
+  get stream(): string {
+    const id = this.#entries[this.#front]?.event._id ?? '';
+    return id === '' ? this.#numbers.id : id.slice(0, STREAM_LENGTH);
+  }
+
+  /** What waits here is sent from here. */
+  get outbox(): Outbox {
+    return this;
+  }
+
+  /** Why there is no room. */
+  get bound(): Bound {
+    return { reason: 'memory_full', text: `${this.#maxBytes} bytes of events wait for MongoDB` };
   }
 
   /** How many events wait. */
@@ -73,7 +94,8 @@ export class Pending {
    * actor also needs room in the quarter that such failures share.
    */
   reserve(bytes: number, isNameless: boolean = false): boolean {
-    if (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes) return false;
+    const waiting = this.#bytes + this.#otherBytes();
+    if (waiting > 0 && waiting + bytes > this.#maxBytes) return false;
     if (isNameless) {
       const isFull = this.#namelessBytes + bytes > this.#maxBytes * NAMELESS_SHARE;
       if (this.#namelessBytes > 0 && isFull) return false;
@@ -100,7 +122,7 @@ export class Pending {
     this.push(entry);
   }
 
-  /** The entries at the front, bounded by number and bytes; at least one when any waits. They stay in the queue. */
+  /** The entries at the front, numbered, all of one stream, bounded by number and bytes; at least one when any waits. They stay in the queue. */
   peek(maxCount: number, maxBytes: number): Entry[] {
     const batch: Entry[] = [];
     let bytes = 0;
@@ -108,6 +130,8 @@ export class Pending {
       const entry = this.#entries[index] as Entry;
       bytes += entry.bytes;
       if (batch.length > 0 && bytes > maxBytes) break;
+      if (entry.event._id === '') entry.event._id = this.#numbers.next();
+      if (!entry.event._id.startsWith(batch[0]?.event._id.slice(0, STREAM_LENGTH) ?? '')) break;
       batch.push(entry);
     }
     return batch;
@@ -133,6 +157,21 @@ export class Pending {
     return new Promise((resolve) => this.#waiters.push({ position, resolve }));
   }
 
+  /** Without a disk durable is what the store has. */
+  durable(): Promise<void> {
+    return this.drained();
+  }
+
+  /** There is no disk. */
+  keep(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** All of it is in memory only. */
+  abandon(): Entry[] {
+    return this.settle(this.size);
+  }
+
   /** Lets go who waits in `drained` for what is settled by now. */
   wake(): void {
     const settledUpTo = this.#base + this.#front;
@@ -140,6 +179,40 @@ export class Pending {
     if (due.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => waiter.position > settledUpTo);
     for (const waiter of due) waiter.resolve();
+  }
+
+  /** Nobody waits for less than what the server takes. */
+  holdUp(): void {}
+
+  /** All that was numbered already is numbered anew when it is sent. */
+  leaveStream(): Promise<void> {
+    this.#numbers.leave();
+    this.forgetNumbers();
+    return Promise.resolve();
+  }
+
+  /** Takes the event's place in memory. */
+  replace(entry: Entry, event: UnnumberedEvent): Promise<void> {
+    entry.event = event;
+    return Promise.resolve();
+  }
+
+  /** What waits has no number any more. */
+  forgetNumbers(): void {
+    this.change((event) => (event._id === '' ? event : { ...event, _id: '' }));
+  }
+
+  /** All that waits; it stays. */
+  peekAll(): Entry[] {
+    return this.#entries.slice(this.#front);
+  }
+
+  /** Changes the waiting events in place. */
+  change(apply: (event: UnnumberedEvent) => UnnumberedEvent): void {
+    for (let index = this.#front; index < this.#entries.length; index += 1) {
+      const entry = this.#entries[index] as Entry;
+      entry.event = apply(entry.event);
+    }
   }
 
   #compact(): void {

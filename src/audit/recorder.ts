@@ -10,12 +10,14 @@ import { filterDraft } from './draft-filters.js';
 import { type GapMeta, Losses } from './losses.js';
 import { Failures } from './failures.js';
 import type { ResolvedRecordingOptions } from './options.js';
-import { countActs, Pending, tooLate } from './pending.js';
+import { type AdoptedStreams, Delivery } from './delivery.js';
+import { countActs, tooLate } from './pending.js';
 import type { Origin, RecordDraft } from './recording.js';
+import type { AuditStats } from './stats.js';
 import type { AuditStore } from './store.js';
 import type { IsStrict } from './strict-actions.js';
+import { inTime } from './time-limit.js';
 import type { Vocabulary } from './vocabulary.js';
-import { Writer } from './writer.js';
 
 /** What the recorder works with. */
 export interface RecorderParts {
@@ -29,6 +31,10 @@ export interface RecorderParts {
   readonly onStored: (events: readonly AuditEvent[]) => void;
   /** Makes a stream known before its first event is sent; false when that got no answer. MUST NOT reject. */
   readonly openStream: (id: string) => Promise<boolean>;
+  /** What becomes of streams whose events dead processes left in the spool. @defaultValue nothing */
+  readonly adopted?: AdoptedStreams;
+  /** The trail's collection: a spool's directory may be shared by several. @defaultValue `'audit_events'` */
+  readonly collection?: string;
   /** Tells that someone else writes under this stream's numbers. */
   readonly raise: RaiseAlarm;
   readonly isStrict: IsStrict | null;
@@ -38,23 +44,8 @@ export interface RecorderParts {
   readonly readPseudonymKey: () => Promise<string | null>;
 }
 
-/** Figures of one instance. */
-export interface AuditStats {
-  /** Events that wait, those in preparation included. */
-  pending: number;
-  /** Their estimated bytes. */
-  pendingBytes: number;
-  /** For how long the oldest has been waiting, in milliseconds; 0 when none waits. */
-  oldestMs: number;
-  /** Events stored since the start. */
-  recorded: number;
-  /** Drafts that a filter refused, or that were malformed. */
-  refused: number;
-  /** Events lost for good. */
-  lost: number;
-  /** When an event was last acknowledged. */
-  lastDurableAt: Date | null;
-}
+/** What the spool is given at the end for what is not on disk yet. */
+const KEEP_MS = 1000;
 
 /** A draft on its way through filters and keys. */
 interface Preparation {
@@ -66,40 +57,30 @@ interface Preparation {
 /** Records for one instance. */
 export class Recorder {
   readonly #parts: RecorderParts;
-  readonly #pending: Pending;
+  readonly #delivery: Delivery;
   readonly #losses: Losses;
   readonly #failures: Failures;
-  readonly #writer: Writer;
   readonly #preparing = new Set<Promise<unknown>>();
   #refused = 0;
-  #closing: Promise<void> | undefined;
+  #closing: Promise<string | null> | undefined;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
-    this.#pending = new Pending({ timeoutMs: parts.options.timeoutMs, maxBytes: parts.options.maxPendingBytes });
     this.#losses = new Losses(parts.hooks);
+    const createGap = (meta: GapMeta): Composed => this.#composeGap(meta);
+    this.#delivery = new Delivery({ ...parts, losses: this.#losses, createGap });
     this.#failures = new Failures({
       limit: parts.options.failureLimit,
       isStrict: parts.isStrict,
-      pending: this.#pending,
-      onReleased: () => this.#writer.start(),
+      pending: this.#delivery.queue,
+      onReleased: () => this.#delivery.start(),
       overflow: () => this.#overflow(),
-    });
-    this.#writer = new Writer({
-      store: parts.store,
-      pending: this.#pending,
-      losses: this.#losses,
-      hooks: parts.hooks,
-      createGap: (meta) => this.#composeGap(meta),
-      onStored: parts.onStored,
-      openStream: parts.openStream,
-      raise: parts.raise,
     });
   }
 
   /** The stream that is written now. */
   get stream(): string {
-    return this.#writer.stream;
+    return this.#delivery.stream;
   }
 
   /** Takes a draft. */
@@ -120,46 +101,68 @@ export class Recorder {
     this.#enqueue(this.#composeGap({ lost: count, reason }), performance.now(), { resolve: ignore, reject: ignore });
   }
 
-  /** Resolves when everything recorded so far is durable; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */
+  /** Opens the spool, where there is one. Never rejects: recording goes on without it. */
+  open(): Promise<void> {
+    return this.#delivery.open();
+  }
+
+  /** Resolves when everything recorded so far is durable, and stored as far as MongoDB takes it; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */
   async flush(): Promise<void> {
     const { timeoutMs } = this.#parts.options;
-    if (!(await this.#drained(timeoutMs))) throw tooLate(timeoutMs);
+    if (!(await this.#settled(timeoutMs, () => this.#delivery.queue.durable()))) throw tooLate(timeoutMs);
   }
 
   /** Figures for health checks and dashboards. */
   stats(): AuditStats {
-    const oldest = this.#pending.oldestMs;
+    const { queue, spooled, spoolBytes, recorded, lastDurableAt } = this.#delivery;
+    const oldest = queue.oldestMs;
     return {
-      pending: this.#pending.size + this.#preparing.size + this.#failures.sums,
-      pendingBytes: this.#pending.bytes,
+      pending: queue.size + this.#preparing.size + this.#failures.sums,
+      pendingBytes: queue.bytes,
       oldestMs: oldest === undefined ? 0 : performance.now() - oldest,
-      recorded: this.#writer.recorded,
+      spooled,
+      spoolBytes,
+      recorded,
       refused: this.#refused,
       lost: this.#losses.total,
-      lastDurableAt: this.#writer.lastDurableAt,
+      lastDurableAt,
     };
   }
 
-  /** Takes nothing more, stores what waits until the deadline, and counts the rest as lost. */
-  close(timeoutMs: number): Promise<void> {
+  /**
+   * Takes nothing more, stores what waits until the deadline, and counts the rest as lost, unless it is in the spool. Gives the stream of which something is
+   * left there; null: nothing is.
+   */
+  close(timeoutMs: number): Promise<string | null> {
     this.#closing ??= this.#finish(timeoutMs);
     return this.#closing;
   }
 
-  async #finish(timeoutMs: number): Promise<void> {
-    this.#writer.hurry();
-    const drained = await this.#drained(timeoutMs);
-    this.#writer.stop();
-    if (!drained) this.#abandon();
+  async #finish(timeoutMs: number): Promise<string | null> {
+    this.#delivery.hurry();
+    const isDrained = await this.#settled(timeoutMs, () => this.#delivery.queue.drained());
+    this.#delivery.stop();
+    if (!isDrained) await this.#abandon();
     this.#losses.report();
+    const { spooled, stream } = this.#delivery;
+    await this.#delivery.close();
+    if (spooled === 0) return null;
+    warnOnce(
+      'SPOOL_LEFT',
+      `close() left ${spooled} audit events in the spool: they are stored by the next process that uses it`,
+    );
+    return stream;
   }
 
-  #abandon(): void {
+  async #abandon(): Promise<void> {
     this.#failures.release();
-    const left = this.#pending.settle(this.#pending.size);
+    const { queue } = this.#delivery;
+    // A disk takes milliseconds; one that hangs must not hold the shut-down.
+    await inTime(queue.keep(), KEEP_MS, () => tooLate(KEEP_MS)).catch(() => undefined);
+    const left = queue.abandon();
     const error = new AuditWriteError('AUDIT_UNAVAILABLE', 'close() ended before MongoDB took the event');
     for (const entry of left) entry.reject(error);
-    this.#pending.wake();
+    queue.wake();
     const count = countActs(left) + this.#preparing.size;
     if (count > 0) this.#losses.note('closed', { count, gap: false });
   }
@@ -207,7 +210,7 @@ export class Recorder {
   async #prepareSlowly(preparation: Preparation): Promise<Composed> {
     const { hooks, isStrict } = this.#parts;
     const bytes = JSON.stringify(preparation.snapshot).length;
-    if (!this.#pending.reserve(bytes)) throw this.#overflow();
+    if (!this.#delivery.queue.reserve(bytes)) throw this.#overflow();
     try {
       const snapshot = await filterDraft(preparation.snapshot, { hooks, isStrict });
       if (snapshot === null) {
@@ -217,7 +220,7 @@ export class Recorder {
       const key = needsPseudonym(snapshot, preparation.origin.attempted) ? await this.#readKey() : null;
       return this.#compose({ ...preparation, snapshot }, key);
     } finally {
-      this.#pending.release(bytes);
+      this.#delivery.queue.release(bytes);
     }
   }
 
@@ -252,21 +255,18 @@ export class Recorder {
   #enqueue(composed: Composed, acceptedMs: number, settle: Settle): void {
     if (this.#failures.sum(composed, acceptedMs, settle)) return;
     const isNameless = this.#failures.limits(composed.event);
-    if (!this.#pending.reserve(composed.bytes, isNameless)) {
+    if (!this.#delivery.queue.reserve(composed.bytes, isNameless)) {
       settle.reject(this.#overflow());
       return;
     }
-    this.#pending.push({ ...composed, acceptedMs, told: false, isNameless, ...settle });
-    this.#writer.start();
+    this.#delivery.queue.push({ ...composed, acceptedMs, told: false, isNameless, ...settle });
+    this.#delivery.start();
   }
 
   #overflow(): AuditWriteError {
-    this.#losses.note('memory_full');
-    const { maxPendingBytes } = this.#parts.options;
-    return new AuditWriteError(
-      'AUDIT_UNAVAILABLE',
-      `${maxPendingBytes} bytes of events wait for MongoDB: no room for more`,
-    );
+    const { reason, text } = this.#delivery.queue.bound;
+    this.#losses.note(reason);
+    return new AuditWriteError('AUDIT_UNAVAILABLE', `${text}: no room for more`);
   }
 
   #refuse(draft: AuditDraft, error: unknown, settle: Settle): void {
@@ -277,20 +277,20 @@ export class Recorder {
     settle.reject(reason);
   }
 
-  /** Whether all that was accepted so far is settled within the time. */
-  async #drained(timeoutMs: number): Promise<boolean> {
+  /** Whether all that was accepted so far is through within the time. */
+  async #settled(timeoutMs: number, wait: () => Promise<void>): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(resolve, timeoutMs, false);
     });
     const done = Promise.allSettled(this.#preparing).then(async () => {
       this.#failures.release();
-      await this.#pending.drained();
+      await wait();
       return true as const;
     });
-    const drained = await Promise.race([done, late]);
+    const isThrough = await Promise.race([done, late]);
     clearTimeout(timer);
-    return drained;
+    return isThrough;
   }
 }
 

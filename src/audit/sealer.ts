@@ -59,6 +59,7 @@ export class Sealer {
   #isTicking = false;
   #unsealedSinceMs: number | undefined;
   #isClosed = false;
+  #leftStream: string | null = null;
   /** Nobody signs, and that is allowed. */
   #isOff = false;
 
@@ -107,6 +108,31 @@ export class Sealer {
   }
 
   /**
+   * Says in the ledger that a stream of a dead process is not over, before events of it are stored that waited in a spool: they would be taken for put in.
+   * False when the database gave no answer. Never rejects.
+   */
+  async openAdopted(id: string): Promise<boolean> {
+    if (this.#isOff || this.#isClosed) return true;
+    const done = this.#inTurn(async () => {
+      const signing = await this.#findSigning();
+      if (signing !== null && !this.#isClosed) await this.#sealing.openAdopted(id, signing);
+    });
+    try {
+      await inTime(done, OPEN_TIMEOUT_MS, () => unavailable('the stream could not be opened in time'));
+      return true;
+    } catch (error) {
+      this.#tell(error);
+      return codeOf(error) !== 'ERR_STRONGROOM_AUDIT_UNAVAILABLE' || error instanceof SignerError;
+    }
+  }
+
+  /** More events of a dead process's stream are stored: they are recovered at the next tick. Never throws. */
+  addAdopted(id: string): void {
+    this.#sealing.noteAdopted(id);
+    this.#schedule();
+  }
+
+  /**
    * Finds the key and looks at the ledger, as the next seal would.
    * @throws AUDIT_KEY_MISSING; OPTIONS_INVALID for a damaged key; what reading the secret throws
    */
@@ -141,12 +167,17 @@ export class Sealer {
     }
   }
 
-  /** Seals the rest and closes the streams, as far as the time goes. Never rejects: what stays open another process recovers. */
-  async close(timeoutMs: number): Promise<void> {
+  /**
+   * Seals the rest and closes the streams, as far as the time goes, but for one of which events are left in a spool. Never rejects: what stays open
+   * another process recovers.
+   */
+  async close(timeoutMs: number, leftStream: string | null = null): Promise<void> {
     this.#isClosed = true;
+    this.#leftStream = leftStream;
     clearTimeout(this.#timer);
     const deadline = performance.now() + timeoutMs;
-    const end = this.#sealing.streams.length === 0 ? Promise.resolve() : this.#seal();
+    const isIdle = this.#sealing.streams.length === 0 && !this.#sealing.hasAdopted;
+    const end = isIdle ? Promise.resolve() : this.#seal();
     await inTime(end, timeoutMs, () => tooLate(timeoutMs)).catch((error: unknown) => this.#tell(error));
     const leftMs = Math.max(deadline - performance.now(), ANCHOR_GRACE_MS);
     await inTime(this.#anchors.flush(), leftMs, () => tooLate(leftMs)).catch(() => undefined);
@@ -196,7 +227,7 @@ export class Sealer {
     }
     const startedMs = performance.now();
     try {
-      if (this.#isClosed) for (const stream of this.#sealing.streams) stream.leave();
+      if (this.#isClosed) this.#leaveStreams();
       await this.#sealing.run(signing, this.#isClosed);
     } finally {
       // What failed may have been something else than one's own seals.
@@ -204,6 +235,10 @@ export class Sealer {
       if (!isBehind) this.#unsealedSinceMs = undefined;
     }
     if (this.#unsealedSinceMs !== undefined) this.#unsealedSinceMs = startedMs;
+  }
+
+  #leaveStreams(): void {
+    for (const stream of this.#sealing.streams) if (stream.id !== this.#leftStream) stream.leave();
   }
 
   async #open(id: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** What one run of sealing does, in order: follow the ledger, open, seal and close one's own streams, adopt, recover. It knows no timer. */
 import { hostname } from 'node:os';
 import { type Entry, type EntryDraft, isSegmentEntry } from '../evidence/entry.js';
+import { EMPTY_ROOT } from '../evidence/tree.js';
 import { type Adopted, adoptStepwise } from './adoption.js';
 import type { RaiseAlarm } from './alarm.js';
 import type { AnchorKeeper } from './anchor-keeper.js';
@@ -27,6 +28,7 @@ export interface SealingParts {
   readonly maxLeaves?: number | undefined;
 }
 
+const EMPTY_ROOT_TEXT: string = EMPTY_ROOT.toString('base64');
 const HEARTBEAT_MS = 60_000;
 const RECOVERIES_PER_RUN = 20;
 /** What others left, and history, hold one's own seals up for no longer. */
@@ -42,6 +44,7 @@ export class Sealing {
   #ledger: Ledger | undefined;
   #knowsOthers = false;
   #mayAdopt = false;
+  #hasAdopted = false;
   #adoption: AsyncGenerator<Adopted, void, undefined> | undefined;
 
   constructor(parts: SealingParts) {
@@ -52,6 +55,11 @@ export class Sealing {
   /** One's own streams that have not ended. */
   get streams(): readonly OwnStream[] {
     return this.#streams;
+  }
+
+  /** Whether it stored events of dead processes. */
+  get hasAdopted(): boolean {
+    return this.#hasAdopted;
   }
 
   /** How many streams of others had an entry lately. */
@@ -79,11 +87,38 @@ export class Sealing {
     if (!stream.isOpen) await this.#open(await this.#follow(signing), stream);
   }
 
+  /** Makes sure that a stream of a dead process is in the ledger, and that its last entry is young. @throws as {@link Ledger.append} */
+  async openAdopted(id: string, signing: Signing): Promise<void> {
+    const { store, now, deadAfterMs } = this.#parts;
+    const ledger = await this.#follow(signing);
+    const last = await store.lastOf(id);
+    if (last === null) {
+      // It died before the ledger could be reached: whoever has its events opens it in its name.
+      await ledger.append(() => (this.#others.nextOf(id) === undefined ? { draft: this.#openDraft(id) } : null));
+      return;
+    }
+    this.#others.see(last);
+    const from = this.#others.nextOf(id);
+    if (from === undefined || now() - Date.parse(last.at) < deadAfterMs / 2) return;
+    const own = this.own(this.#parts.currentStream());
+    if (!own.isOpen) await this.#open(ledger, own);
+    const draft: EntryDraft = { kind: 'recover', by: own.id, stream: id, from, count: 0, root: EMPTY_ROOT_TEXT };
+    await ledger.append(() => (this.#others.nextOf(id) === from ? { draft } : null));
+  }
+
+  /** Events of a dead process's stream were stored by this one: it looks after them at once. */
+  noteAdopted(id: string): void {
+    this.#others.hurry(id);
+    this.#hasAdopted = true;
+  }
+
   /** Seals what is stored; unless it is the end, also what dead processes left. @throws as {@link Ledger.append} */
   async run(signing: Signing, isEnd: boolean): Promise<void> {
     const ledger = await this.#follow(signing);
     // Nobody else takes history over by himself: a process that lives for less than a second does it before it closes its stream.
     if (isEnd && this.#mayAdopt) await this.#adopt(ledger, performance.now() + ADOPTION_AT_END_MS);
+    // Events that came out of a spool are covered by whoever stored them.
+    if (isEnd && this.#hasAdopted) await this.#recover(ledger, performance.now() + FOREIGN_WORK_MS);
     await this.#sealAll(ledger);
     this.#parts.anchors.put(ledger.note);
     if (!isEnd) {
@@ -141,9 +176,12 @@ export class Sealing {
   }
 
   async #open(ledger: Ledger, stream: OwnStream): Promise<void> {
-    const { id } = stream;
-    const draft: EntryDraft = { kind: 'open', by: id, stream: id, host: hostname(), app: this.#parts.app };
+    const draft = this.#openDraft(stream.id);
     await ledger.append(() => (stream.isOpen ? null : { draft }));
+  }
+
+  #openDraft(id: string): EntryDraft {
+    return { kind: 'open', by: id, stream: id, host: hostname(), app: this.#parts.app };
   }
 
   async #seal(ledger: Ledger, stream: OwnStream): Promise<void> {

@@ -70,7 +70,7 @@ export interface StoreInspection {
 }
 
 /**
- * Where events are kept. `insert` is called by one caller at a time, the rest by many; after `close` the store answers `unknown` or rejects.
+ * Where events are kept. `insert` is called by one caller at a time for each stream, the rest by many; after `close` the store answers `unknown` or rejects.
  */
 export interface AuditStore {
   /** Stores a batch, ordered: what is stored MUST be a prefix of it. Durable MUST mean: acknowledged by a majority, journaled. */

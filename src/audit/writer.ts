@@ -6,9 +6,9 @@ import type { HookBus } from '../hooks.js';
 import type { RaiseAlarm } from './alarm.js';
 import { createBackoff } from './backoff.js';
 import type { GapMeta, Losses } from './losses.js';
-import { countActs, type Entry, type Pending } from './pending.js';
+import { createEntry, type Entry, type Outbox, tellDurable } from './outbox.js';
+import { countActs } from './pending.js';
 import type { AuditStore, InsertOutcome, UnnumberedEvent } from './store.js';
-import { createStream, type Stream } from './stream.js';
 
 /** Larger batches gain nothing; smaller ones cost a third of the speed. */
 const MAX_BATCH_EVENTS = 1000;
@@ -24,7 +24,7 @@ type CreateGap = (meta: GapMeta) => { event: UnnumberedEvent; bytes: number };
 /** What the writer works with. */
 export interface WriterParts {
   readonly store: AuditStore;
-  readonly pending: Pending;
+  readonly pending: Outbox;
   readonly losses: Losses;
   readonly hooks: HookBus;
   readonly createGap: CreateGap;
@@ -42,10 +42,9 @@ export interface WriterParts {
 export class Writer {
   readonly #parts: WriterParts;
   readonly #backoff = createBackoff();
-  #stream: Stream = createStream();
   /** The stream that is known, or that need not be. */
   #openedId: string | undefined;
-  #openingSinceMs: number | undefined;
+  #opening = { id: '', sinceMs: 0 };
   #running = false;
   #stopped = false;
   #batchLimit = MAX_BATCH_EVENTS;
@@ -59,7 +58,7 @@ export class Writer {
 
   /** The stream that is written now. */
   get stream(): string {
-    return this.#stream.id;
+    return this.#parts.pending.stream;
   }
 
   /** Events stored so far. */
@@ -95,11 +94,14 @@ export class Writer {
     while (attempt !== undefined) {
       const { batch, outcome } = await attempt;
       const settled = await this.#apply(batch, outcome);
+      // A stream is over for who seals it when the next one is opened: he has to have all of it by then.
+      const isOver = streamOf(settled.at(-1)?.event) !== this.#parts.pending.stream;
+      if (isOver) this.#acknowledge(settled);
       // The next batch is on its way before callers hear of this one: what they record then is prepared while the server works. The driver
       // reaches the socket many promises later, and a thousand callers who heard now would all come before it.
       attempt = this.#send();
       if (attempt !== undefined) await nextTurn();
-      this.#acknowledge(settled);
+      if (!isOver) this.#acknowledge(settled);
       if (attempt === undefined) attempt = this.#send();
     }
     this.#running = false;
@@ -109,7 +111,6 @@ export class Writer {
   #send(): Promise<{ batch: Entry[]; outcome: InsertOutcome }> | undefined {
     const batch = this.#stopped ? [] : this.#parts.pending.peek(this.#batchLimit, MAX_BATCH_BYTES);
     if (batch.length === 0) return undefined;
-    for (const { event } of batch) if (event._id === '') event._id = this.#stream.next();
     return this.#insert(batch.map(({ event }) => event)).then(
       (outcome) => ({ batch, outcome }),
       // A store must not reject; one that does has told nothing about the batch.
@@ -118,7 +119,8 @@ export class Writer {
   }
 
   async #insert(events: readonly AuditEvent[]): Promise<InsertOutcome> {
-    if (this.#openedId !== this.#stream.id && !(await this.#open())) {
+    const stream = streamOf(events[0]);
+    if (this.#openedId !== stream && !(await this.#open(stream))) {
       const error = new AuditWriteError('AUDIT_UNAVAILABLE', 'the ledger gave no answer: the stream is not opened yet');
       return { kind: 'unknown', error };
     }
@@ -126,19 +128,21 @@ export class Writer {
   }
 
   /** Whether events of the stream may be sent: what a process leaves behind that dies now must be of a stream that the ledger knows. */
-  async #open(): Promise<boolean> {
-    const { id } = this.#stream;
-    this.#openingSinceMs ??= performance.now();
-    if (await this.#parts.openStream(id)) this.#openedId = id;
+  async #open(id: string): Promise<boolean> {
+    if (this.#opening.id !== id) this.#opening = { id, sinceMs: performance.now() };
+    if (await this.#parts.openStream(id)) {
+      this.#openedId = id;
+      this.#opening.id = '';
+    }
     if (this.#stopped) return false;
-    return this.#openedId === id || performance.now() - this.#openingSinceMs >= OPEN_PATIENCE_MS;
+    return this.#openedId === id || performance.now() - this.#opening.sinceMs >= OPEN_PATIENCE_MS;
   }
 
   /** Draws the consequences of an outcome; gives the entries that are durable now. */
   async #apply(batch: Entry[], outcome: InsertOutcome): Promise<Entry[]> {
     switch (outcome.kind) {
       case 'stored':
-        this.#openedId = this.#stream.id;
+        this.#openedId = streamOf(batch[0]?.event);
         return this.#store(batch.length);
       case 'poison':
         return this.#isolate(batch, outcome.index, outcome.error);
@@ -146,6 +150,8 @@ export class Writer {
         return this.#compare(batch, outcome.index);
       case 'unknown':
       case 'refused':
+        // It may last: who opens a dead process's stream has to say anew that it is not over.
+        this.#openedId = undefined;
         await this.#wait(batch, outcome);
         return [];
     }
@@ -170,6 +176,7 @@ export class Writer {
         `MongoDB refuses audit events, they wait in memory: ${outcome.error.message}`,
       );
     }
+    this.#parts.pending.holdUp();
     if (!this.#stopped) await this.#backoff.wait(outcome.kind);
   }
 
@@ -190,7 +197,8 @@ export class Writer {
     entry.reject(new AuditWriteError('AUDIT_WRITE_FAILED', `MongoDB can never store this event: ${error.message}`));
     const lost = countActs([entry]);
     this.#parts.losses.note('poison', { count: lost, gap: false });
-    entry.event = { ...this.#parts.createGap({ lost, reason: 'poison' }).event, _id: entry.event._id };
+    const gap = { ...this.#parts.createGap({ lost, reason: 'poison' }).event, _id: entry.event._id };
+    await this.#parts.pending.replace(entry, gap, error.message);
     return settled;
   }
 
@@ -207,20 +215,18 @@ export class Writer {
     const ours = batch.findIndex(({ event }) => !isSame(event, stored.get(event._id)));
     const settled = this.#store(ours === -1 ? batch.length : ours);
     const next = ours === -1 ? undefined : batch[ours];
-    if (next !== undefined && stored.has(next.event._id)) this.#leaveStream(batch.slice(ours));
+    if (next !== undefined && stored.has(next.event._id)) await this.#leaveStream(batch.slice(ours));
     // Taken, and yet no majority holds it: a failover may still roll it back.
     else if (next !== undefined && ours <= index) await this.#backoff.wait('unknown');
     return settled;
   }
 
   /** Someone else wrote under our number: go on under a name that he does not know. */
-  #leaveStream(rest: Entry[]): void {
+  async #leaveStream(rest: Entry[]): Promise<void> {
     const taken = rest[0]?.event._id ?? '';
     const detail = 'someone else stored an event under this number; recording goes on in a new stream';
     this.#parts.raise({ kind: 'event-inserted', where: taken, detail });
-    this.#stream = createStream();
-    this.#openingSinceMs = undefined;
-    for (const entry of rest) entry.event._id = '';
+    await this.#parts.pending.leaveStream(rest);
   }
 
   #acknowledge(settled: Entry[]): void {
@@ -230,16 +236,13 @@ export class Writer {
     // Before anyone else sees the events: what is sealed is what was stored.
     if (settled.length > 0) this.#parts.onStored(settled.map(({ event }) => event));
     for (const entry of settled) {
-      // Callers and listeners share it: what one does to it must not deceive another.
-      freeze(entry.event);
-      entry.resolve(entry.event);
-      hooks.emit('audit:recorded', { event: entry.event });
+      if (entry.spooled !== true) tellDurable(entry, hooks);
     }
     pending.wake();
     if (settled.length === 0) return;
     for (const meta of losses.takeGaps()) {
       const { event, bytes } = this.#parts.createGap(meta);
-      pending.pushAnyway(gapEntry(event, bytes));
+      pending.pushAnyway(createEntry(event, bytes));
     }
   }
 }
@@ -248,18 +251,8 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function freeze(value: object): void {
-  Object.freeze(value);
-  // Of a plain object's own members; no list of them is made, since this runs for every event.
-  for (const name in value) {
-    const member = (value as Record<string, unknown>)[name];
-    if (typeof member === 'object' && member !== null && !(member instanceof Date)) freeze(member);
-  }
-}
-
-function gapEntry(event: UnnumberedEvent, bytes: number): Entry {
-  const ignore = (): void => undefined;
-  return { event, bytes, acceptedMs: performance.now(), told: true, resolve: ignore, reject: ignore };
+function streamOf(event: AuditEvent | undefined): string {
+  return event?._id.slice(0, event._id.indexOf('.')) ?? '';
 }
 
 /** Equal to the byte, by the canonical text: a duplicate that only looks like ours is someone else's. */

@@ -1,4 +1,6 @@
 /** `strongroom doctor`: how well the trail is protected, how it and its ledger stand. It changes nothing; what is looked at is the library's. */
+import { type SpoolSurvey, surveySpool } from '../audit/spool-survey.js';
+import { OptionsError } from '../errors.js';
 import { type CollectionReport, inspectTrail, type RiskyUser, type TrailInspection } from '../mongo/doctor.js';
 import { type LedgerState, readLedgerState } from '../mongo/ledger-state.js';
 import { codeOf, SERVER_CODES } from '../mongo/server-error.js';
@@ -26,6 +28,7 @@ export const doctor: Command = {
     },
     collection: COLLECTION_FLAG,
     tenant: TENANT_FLAG,
+    spool: { value: 'DIRECTORY', help: "the app's audit.spool.directory: what waits there, what is in quarantine" },
     json: JSON_FLAG,
   },
   run: (call) => withDatabase(call, (place) => examine(call, place)),
@@ -34,13 +37,27 @@ export const doctor: Command = {
 /** All that is found; the ledger's state is null where this connection may not read it. */
 interface Findings extends TrailInspection {
   readonly ledgerState: LedgerState | null;
+  /** Null: not asked for. */
+  readonly spool: SpoolSurvey | null;
 }
 
 async function examine({ flags, now }: Call, { db, collection }: Place): Promise<Outcome> {
   const inspection = await inspectTrail(db, { collection, tenant: flags.has('tenant') });
-  const findings = { ...inspection, ledgerState: await lookAtLedger(db, collection) };
+  const ledgerState = await lookAtLedger(db, collection);
+  const findings = { ...inspection, ledgerState, spool: await lookAtSpool(flags.text('spool'), collection) };
   const lines = describe(findings, new Date(now()));
   return { code: judge(findings), result: findings, text: `${lines.map(printable).join('\n')}\n` };
+}
+
+/** @throws {@link OptionsError} OPTIONS_INVALID when the directory cannot be read */
+async function lookAtSpool(directory: string | undefined, collection: string): Promise<SpoolSurvey | null> {
+  if (directory === undefined) return null;
+  try {
+    return await surveySpool(directory, collection);
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    throw new OptionsError(`--spool: the directory cannot be read (${String(code)})`);
+  }
 }
 
 async function lookAtLedger(db: Db, collection: string): Promise<LedgerState | null> {
@@ -65,6 +82,7 @@ function describe(findings: Findings, now: Date): string[] {
     ...describeCollection('trail', trail),
     ...describeCollection('ledger', ledger),
     ...(ledgerState === null ? ['this connection may not read the ledger'] : describeLedger(ledgerState, now)),
+    ...describeSpool(findings.spool),
     ...describeUsers(users),
     `enforcement: ${findings.enforcement}`,
     ...findings.reasons.map((reason) => `  ${reason}`),
@@ -92,6 +110,21 @@ function describeLedger(state: LedgerState, now: Date): string[] {
     ...(unknownStream === null
       ? []
       : [`  ${unknownStream}, the newest stream of the trail, is not in the ledger: is evidence off?`]),
+  ];
+}
+
+function describeSpool(spool: SpoolSurvey | null): string[] {
+  if (spool === null) return [];
+  const { logs, quarantine } = spool;
+  const bytes = logs.reduce((sum, log) => sum + log.bytes, 0);
+  const ownerless = logs.filter((log) => !log.isOwned).length;
+  const left = ownerless === 0 ? '' : `, ${ownerless} of them of dead processes: one that lives takes them over`;
+  return [
+    `spool: ${bytes} bytes in ${counted(logs.length, 'log')}${left}`,
+    `quarantine: ${counted(quarantine.length, 'event')} that MongoDB can never store`,
+    ...quarantine.map(
+      ({ id, at, reason }) => `  ${id}, ${at ?? 'at an unknown time'}: ${reason ?? 'the file is damaged'}`,
+    ),
   ];
 }
 

@@ -58,8 +58,8 @@ export function createMongoStore(options: MongoStoreOptions): AuditStore {
 class Inserts {
   readonly #options: MongoStoreOptions;
   readonly #timeoutMs: number;
-  /** The attempt in flight; there is one at a time. */
-  #attempt = new AbortController();
+  /** The attempts in flight: one of the instance's own events, and one of what it took over from a dead process. */
+  readonly #attempts = new Set<AbortController>();
   #indexesSeen = false;
   #enforcementSeen: boolean;
 
@@ -70,7 +70,7 @@ class Inserts {
   }
 
   abort(): void {
-    this.#attempt.abort();
+    for (const attempt of this.#attempts) attempt.abort();
   }
 
   /** It was looked at: no write needs to. */
@@ -81,7 +81,7 @@ class Inserts {
   async send(batch: readonly AuditEvent[]): Promise<InsertOutcome> {
     const { link, collection } = this.#options;
     const attempt = new AbortController();
-    this.#attempt = attempt;
+    this.#attempts.add(attempt);
     const timer = setTimeout(() => attempt.abort(), this.#timeoutMs);
     try {
       const db = await link.database(this.#timeoutMs);
@@ -95,6 +95,7 @@ class Inserts {
       return readInsertError(error);
     } finally {
       clearTimeout(timer);
+      this.#attempts.delete(attempt);
     }
   }
 

@@ -12,10 +12,11 @@ import {
   readQuery,
   writeCursor,
 } from '../audit/query.js';
-import type { AuditStats, Recorder } from '../audit/recorder.js';
+import type { Recorder } from '../audit/recorder.js';
 import { type AuditRecorder, createAuditRecorder, type RecordDraft } from '../audit/recording.js';
 import { readRunAsActor } from '../audit/run-as.js';
 import type { Sealer } from '../audit/sealer.js';
+import type { AuditStats } from '../audit/stats.js';
 import type { AuditGroup, AuditStore, StoreFilter } from '../audit/store.js';
 import { QueryError } from '../errors.js';
 import type { VerifyReport } from '../evidence/report.js';

@@ -29,6 +29,7 @@ describe('tables of README', () => {
       ['Audit options', 'audit.', { audit: STRANGER }],
       ['Audit options', 'audit.redact.', { audit: { ...TRAIL, redact: STRANGER } }],
       ['Audit options', 'audit.evidence.', { audit: { ...TRAIL, evidence: STRANGER } }],
+      ['Audit options', 'audit.spool.', { audit: { ...TRAIL, spool: STRANGER } }],
       ['Audit options', 'audit.failureLimit.', { audit: { ...TRAIL, failureLimit: STRANGER } }],
     ];
     /** They have rows for their members. */

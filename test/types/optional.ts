@@ -20,6 +20,7 @@ export type Options = [
   None<Strict<Ours.SecretProvider>>,
   None<Strict<Ours.AuditOptions>>,
   None<Strict<NonNullable<Ours.AuditOptions['redact']>>>,
+  None<Strict<Exclude<NonNullable<Ours.AuditOptions['spool']>, false>>>,
   None<Strict<Ours.CaptureRule>>,
   None<Strict<Ours.EventListeners>>,
   None<Strict<Ours.Filters>>,

@@ -125,6 +125,7 @@ export interface AuditOptions {
   evidence?: EvidenceOptions | false;
   dangerouslyAllowUnenforced?: boolean;
   strict?: boolean | readonly string[];                                         // actions whose response waits for durability
+  spool?: { directory: string; maxBytes?: number } | false;                     // default false: a directory on a persistent disk is the user's choice
   failureLimit?: { burst: number; perSecond: number } | false;                  // default 1,000 and 100: failures that name no actor, above that summed
 }
 export interface Actor { id: string | null; role?: string; onBehalfOf?: string; tenantId?: string }
