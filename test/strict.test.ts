@@ -29,6 +29,7 @@ describe('Strict actions', () => {
   let server: KillableMongod;
   let connection: Connection;
   let database = 0;
+  let users: Connection | undefined;
   const rooms: Strongroom[] = [];
 
   before(async () => {
@@ -48,6 +49,8 @@ describe('Strict actions', () => {
     await closeAll();
     for (const room of rooms.splice(0)) await room.close({ timeout: '2s' });
     await connection.close();
+    await users?.close();
+    users = undefined;
   });
 
   function open(audit: Partial<AuditOptions> = {}, more: Partial<StrongroomOptions> = {}): Strongroom {
@@ -207,10 +210,10 @@ describe('Strict actions', () => {
 
   it('are roles that the data layer sees changing, on any path', async () => {
     const room = open({ strict: ['user.role_change'], timeout: 1000 });
-    const other = await mongoose.createConnection(server.uri.replace('/audit', `/users_${database}`)).asPromise();
+    users = await mongoose.createConnection(server.uri.replace('/audit', `/users_${database}`)).asPromise();
     const schema = new mongoose.Schema({ role: String });
     schema.plugin(room.roleChanges());
-    const User = other.model('User', schema);
+    const User = users.model('User', schema);
     const user = await User.create({ role: 'user' });
     const app: Express = express().use(room);
     let afterwards = (): void => undefined;
@@ -226,8 +229,6 @@ describe('Strict actions', () => {
     expect(await told(room)).to.have.length(1);
     afterwards = () => server.freeze();
     expectRefusal(await sendRaw(port, post('/promote?role=user')));
-    server.thaw();
-    await other.close();
   });
 
   it('are logins that passport sees, wherever they are made', async () => {
