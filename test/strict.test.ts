@@ -1,5 +1,8 @@
 /** Strict actions of a whole room on a real mongod: killed, frozen, full, closed, refused; rules, records, passport and the data layer. */
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import express, { type Express, type Request } from 'express';
 import mongoose, { type Connection } from 'mongoose';
@@ -122,6 +125,25 @@ describe('Strict actions', () => {
       ]);
     });
   }
+
+  it('are answered from the spool while the server is dead', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'strongroom-strict-'));
+    const room = open({ strict: ['user.create'], spool: { directory } });
+    const app = express().use(room);
+    app.post('/users', (_req, res) => res.send(MARK));
+    const port = await listen(app);
+    await room.ready();
+    await server.kill();
+    try {
+      expect(await sendRaw(port, post('/users'))).to.include(MARK);
+    } finally {
+      await server.start();
+    }
+    await until(() => room.audit.stats().pending === 0);
+    expect(await told(room)).to.deep.equal([['user.create', 'success', 200]]);
+    await room.close();
+    await rm(directory, { recursive: true });
+  });
 
   it('are refused at once when the memory is full, and after close()', async () => {
     const room = open({ strict: ['user.create'], maxPendingBytes: 65_536, timeout: '1m' });
