@@ -26,6 +26,7 @@ export type ObservedName =
   | 'audit.queue.depth'
   | 'audit.queue.memory'
   | 'audit.queue.age'
+  | 'audit.spool.size'
   | 'audit.write.retries'
   | 'audit.lost'
   | 'audit.blocked'
@@ -52,6 +53,7 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
   'audit.queue.depth': { kind: 'sum', unit: '{event}', description: 'Events that wait for storage' },
   'audit.queue.memory': { kind: 'sum', unit: 'By', description: 'Estimated memory of the events that wait' },
   'audit.queue.age': { kind: 'gauge', unit: 's', description: 'How long the oldest event has been waiting' },
+  'audit.spool.size': { kind: 'sum', unit: 'By', description: 'Bytes that events take in the spool' },
   'audit.batch.size': {
     kind: 'histogram',
     unit: '{event}',

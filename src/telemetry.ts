@@ -115,7 +115,7 @@ class RoomTelemetry implements Telemetry, Source {
   }
 
   #readTrail(recorder: Pick<Recorder, 'stats'>): readonly Reading[] {
-    const { pending, pendingBytes, oldestMs, lost } = recorder.stats();
+    const { pending, pendingBytes, oldestMs, spoolBytes, lost } = recorder.stats();
     const events = [...this.#events].map(([action, value]) => ({
       name: 'audit.events' as const,
       value,
@@ -126,6 +126,7 @@ class RoomTelemetry implements Telemetry, Source {
       { name: 'audit.queue.depth', value: pending },
       { name: 'audit.queue.memory', value: pendingBytes },
       { name: 'audit.queue.age', value: oldestMs / 1000 },
+      { name: 'audit.spool.size', value: spoolBytes },
       { name: 'audit.write.retries', value: this.#retries },
       { name: 'audit.lost', value: lost },
       { name: 'audit.blocked', value: this.#blocked },

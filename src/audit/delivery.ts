@@ -9,6 +9,7 @@ import type { Queue } from './queue.js';
 import { Spool } from './spool.js';
 import { SpoolAdoption } from './spool-adoption.js';
 import type { OnDamage } from './spool-log.js';
+import { streamOf } from './stream.js';
 import { Writer, type WriterParts } from './writer.js';
 
 /** What becomes of streams of dead processes whose events come out of the spool. */
@@ -141,10 +142,7 @@ function createAdoption(parts: DeliveryParts, spool: Spool): SpoolAdoption {
         ...parts,
         pending,
         openStream: adopted.open,
-        onStored: (events) => {
-          const id = events[0]?._id ?? '';
-          adopted.add(id.slice(0, id.indexOf('.')));
-        },
+        onStored: (events) => adopted.add(streamOf(events[0]?._id ?? '')),
       }),
   });
 }

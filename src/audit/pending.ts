@@ -126,12 +126,14 @@ export class Pending implements Outbox, Queue {
   peek(maxCount: number, maxBytes: number): Entry[] {
     const batch: Entry[] = [];
     let bytes = 0;
+    let stream = '';
     for (let index = this.#front; index < this.#entries.length && batch.length < maxCount; index += 1) {
       const entry = this.#entries[index] as Entry;
       bytes += entry.bytes;
       if (batch.length > 0 && bytes > maxBytes) break;
       if (entry.event._id === '') entry.event._id = this.#numbers.next();
-      if (!entry.event._id.startsWith(batch[0]?.event._id.slice(0, STREAM_LENGTH) ?? '')) break;
+      if (index === this.#front) stream = entry.event._id.slice(0, STREAM_LENGTH);
+      else if (!entry.event._id.startsWith(stream)) break;
       batch.push(entry);
     }
     return batch;

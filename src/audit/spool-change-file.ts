@@ -34,7 +34,7 @@ export class SpoolChangeFile {
 
   /** Appends a change and flushes it. Rejects when the disk does not take it. */
   async append(change: SpoolChange): Promise<void> {
-    const text = Buffer.from((this.#isTorn ? '\n' : '') + writeSpoolLine(change));
+    const text = Buffer.concat([Buffer.from(this.#isTorn ? '\n' : ''), writeSpoolLine(change)]);
     // Until it is through, half of it may stand there.
     this.#isTorn = true;
     const handle = await open(this.#path, 'a', 0o600);

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { AuditEvent } from '../event.js';
 import { canonicalLine } from '../evidence/line.js';
 import { Lease, Owners } from './spool-lease.js';
-import { SpoolLog, syncFolder } from './spool-log.js';
+import { SpoolLog } from './spool-log.js';
 import { createUlid } from './stream.js';
+import { syncFolder } from './sync-folder.js';
 
 /** Where the spool is and how much it may take. */
 export interface SpoolPlace {

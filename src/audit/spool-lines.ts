@@ -6,6 +6,8 @@ import type { AuditEvent } from '../event.js';
 const CRC_DIGITS = 8;
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
+/** Checksum, space and line feed. */
+const FRAME_BYTES: number = CRC_DIGITS + 2;
 
 /** What a file holds, in order; null where a line is not what was written. */
 export interface SpoolText {
@@ -15,9 +17,26 @@ export interface SpoolText {
 }
 
 /** The line of a record: CRC-32 in hex, a space, JSON without a line feed, a line feed. */
-export function writeSpoolLine(record: object): string {
-  const json = JSON.stringify(record);
-  return `${crc32(json).toString(16).padStart(CRC_DIGITS, '0')} ${json}\n`;
+export function writeSpoolLine(record: object): Buffer {
+  return writeSpoolLines([record]).bytes;
+}
+
+/** The lines of records in one block, and how long each is. */
+export function writeSpoolLines(records: readonly object[]): { bytes: Buffer; lengths: number[] } {
+  const texts = records.map((record) => JSON.stringify(record));
+  const lengths = texts.map((text) => Buffer.byteLength(text) + FRAME_BYTES);
+  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, 0));
+  let start = 0;
+  for (const [index, text] of texts.entries()) {
+    const end = start + (lengths[index] as number);
+    bytes.write(text, start + CRC_DIGITS + 1);
+    const crc = crc32(bytes.subarray(start + CRC_DIGITS + 1, end - 1));
+    bytes.write(crc.toString(16).padStart(CRC_DIGITS, '0'), start, 'latin1');
+    bytes[start + CRC_DIGITS] = SPACE;
+    bytes[end - 1] = LINE_FEED;
+    start = end;
+  }
+  return { bytes, lengths };
 }
 
 /** Reads what lines there are. Never throws. */

@@ -5,8 +5,10 @@ import type { AuditEvent } from '../event.js';
 import { isNameless } from './failure-limit.js';
 import { SpoolChangeFile } from './spool-change-file.js';
 import type { SpoolChange, SpoolChanges } from './spool-changes.js';
-import { writeSpoolLine } from './spool-lines.js';
+import { writeSpoolLine, writeSpoolLines } from './spool-lines.js';
 import { readSegment } from './spool-segment.js';
+import { streamOf } from './stream.js';
+import { syncFolder } from './sync-folder.js';
 
 /** One file. */
 interface Segment {
@@ -40,6 +42,8 @@ export class SpoolLog {
   readonly #segmentBytes: number;
   readonly #changeFile: SpoolChangeFile;
   #segments: Segment[] = [];
+  #bytes = 0;
+  #namelessBytes = 0;
   #active: FileHandle | undefined;
   #next = 1;
   #turn: Promise<unknown> = Promise.resolve();
@@ -63,6 +67,7 @@ export class SpoolLog {
     for (const name of names) {
       const path = join(folder, name);
       const { size: bytes } = await stat(path);
+      log.#bytes += bytes;
       log.#segments.push({ path, bytes, namelessBytes: 0, count: undefined, left: 1, isRead: false, first: '' });
       log.#next = Number(name.slice(0, 8)) + 1;
     }
@@ -77,12 +82,12 @@ export class SpoolLog {
 
   /** Bytes on disk. */
   get bytes(): number {
-    return this.#segments.reduce((sum, { bytes }) => sum + bytes, this.#changeFile.bytes);
+    return this.#bytes + this.#changeFile.bytes;
   }
 
   /** Bytes of failures that name no actor, as far as this process wrote them. */
   get namelessBytes(): number {
-    return this.#segments.reduce((sum, { namelessBytes }) => sum + namelessBytes, 0);
+    return this.#namelessBytes;
   }
 
   /** Events that are not stored yet; a file of someone else that was not read yet counts as one. */
@@ -150,9 +155,9 @@ export class SpoolLog {
   async #append(events: readonly AuditEvent[], isRead: boolean): Promise<void> {
     const first = events[0]?._id ?? '';
     const segment = await this.#activeFor(first, isRead);
-    const header = segment.bytes === 0 ? writeSpoolLine({ v: 1, first }) : '';
-    const lines = events.map((event) => writeSpoolLine(event));
-    const text = Buffer.from(header + lines.join(''));
+    const header = segment.bytes === 0 ? writeSpoolLine({ v: 1, first }) : Buffer.alloc(0);
+    const { bytes, lengths } = writeSpoolLines(events);
+    const text = Buffer.concat([header, bytes]);
     try {
       await this.#active?.appendFile(text);
       await this.#active?.datasync();
@@ -162,10 +167,12 @@ export class SpoolLog {
       await this.#undo(segment.bytes);
       throw error;
     }
-    segment.bytes += text.length;
-    lines.forEach((line, index) => {
-      if (isNameless(events[index] as AuditEvent)) segment.namelessBytes += line.length;
-    });
+    const nameless = lengths.filter((_, index) => isNameless(events[index] as AuditEvent));
+    this.#resize(
+      segment,
+      text.length,
+      nameless.reduce((sum, length) => sum + length, 0),
+    );
     segment.count = (segment.count ?? 0) + events.length;
     segment.left += events.length;
   }
@@ -247,12 +254,22 @@ export class SpoolLog {
   async #empty(segment: Segment): Promise<void> {
     if (segment.bytes === 0) return;
     await this.#active?.truncate(0);
-    Object.assign(segment, { bytes: 0, namelessBytes: 0, count: 0 });
+    this.#resize(segment, -segment.bytes, -segment.namelessBytes);
+    segment.count = 0;
   }
 
   async #remove(segment: Segment): Promise<void> {
     await unlink(segment.path).catch(() => undefined);
+    this.#resize(segment, -segment.bytes, -segment.namelessBytes);
     this.#segments = this.#segments.filter((other) => other !== segment);
+  }
+
+  /** Sums are kept: they are asked for with each event. */
+  #resize(segment: Segment, bytes: number, namelessBytes: number): void {
+    segment.bytes += bytes;
+    segment.namelessBytes += namelessBytes;
+    this.#bytes += bytes;
+    this.#namelessBytes += namelessBytes;
   }
 
   async #closeActive(): Promise<void> {
@@ -278,15 +295,4 @@ export class SpoolLog {
 
 function isDone({ isRead, left }: Segment): boolean {
   return isRead && left === 0;
-}
-
-function streamOf(id: string): string {
-  return id.slice(0, id.indexOf('.'));
-}
-
-/** A name is on the disk when its folder is. Some systems cannot flush a folder, and need not. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close().catch(() => undefined);
 }

@@ -45,6 +45,11 @@ export function createStream(): Stream {
   };
 }
 
+/** The stream of an `_id`. */
+export function streamOf(id: string): string {
+  return id.slice(0, id.indexOf('.'));
+}
+
 /** A ULID: 48 bits of milliseconds and 80 random bits in Crockford's base 32. @see https://github.com/ulid/spec */
 export function createUlid(nowMs: number): string {
   let value = BigInt(nowMs);

@@ -9,6 +9,7 @@ import type { GapMeta, Losses } from './losses.js';
 import { createEntry, type Entry, type Outbox, tellDurable } from './outbox.js';
 import { countActs } from './pending.js';
 import type { AuditStore, InsertOutcome, UnnumberedEvent } from './store.js';
+import { streamOf } from './stream.js';
 
 /** Larger batches gain nothing; smaller ones cost a third of the speed. */
 const MAX_BATCH_EVENTS = 1000;
@@ -95,7 +96,7 @@ export class Writer {
       const { batch, outcome } = await attempt;
       const settled = await this.#apply(batch, outcome);
       // A stream is over for who seals it when the next one is opened: he has to have all of it by then.
-      const isOver = streamOf(settled.at(-1)?.event) !== this.#parts.pending.stream;
+      const isOver = streamOf(settled.at(-1)?.event._id ?? '') !== this.#parts.pending.stream;
       if (isOver) this.#acknowledge(settled);
       // The next batch is on its way before callers hear of this one: what they record then is prepared while the server works. The driver
       // reaches the socket many promises later, and a thousand callers who heard now would all come before it.
@@ -119,7 +120,7 @@ export class Writer {
   }
 
   async #insert(events: readonly AuditEvent[]): Promise<InsertOutcome> {
-    const stream = streamOf(events[0]);
+    const stream = streamOf(events[0]?._id ?? '');
     if (this.#openedId !== stream && !(await this.#open(stream))) {
       const error = new AuditWriteError('AUDIT_UNAVAILABLE', 'the ledger gave no answer: the stream is not opened yet');
       return { kind: 'unknown', error };
@@ -142,7 +143,7 @@ export class Writer {
   async #apply(batch: Entry[], outcome: InsertOutcome): Promise<Entry[]> {
     switch (outcome.kind) {
       case 'stored':
-        this.#openedId = streamOf(batch[0]?.event);
+        this.#openedId = streamOf(batch[0]?.event._id ?? '');
         return this.#store(batch.length);
       case 'poison':
         return this.#isolate(batch, outcome.index, outcome.error);
@@ -249,10 +250,6 @@ export class Writer {
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-function streamOf(event: AuditEvent | undefined): string {
-  return event?._id.slice(0, event._id.indexOf('.')) ?? '';
 }
 
 /** Equal to the byte, by the canonical text: a duplicate that only looks like ours is someone else's. */
