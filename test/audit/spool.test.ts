@@ -191,6 +191,32 @@ describe('The spool', function suite() {
     );
   });
 
+  it('remembers the new numbers when the process ends on the way', async () => {
+    const room = world.room({ maxPendingBytes: 64 * 1024 });
+    const [first = ''] = await recordMany(room, 1);
+    await room.audit.flush();
+    const [event] = await world.stored();
+    const squatter = { ...event!, _id: first.replace(/0$/, '5'), actorId: 'squatter' };
+    await world.events.insertOne(squatter, { writeConcern: { w: 'majority', journal: true } });
+    await world.kill();
+    await recordMany(room, 2000);
+    await world.start();
+    await arrived(100);
+    await world.kill();
+    await room.close({ timeout: 0 });
+    await world.start();
+    expect(await world.events.countDocuments()).to.be.lessThan(2000);
+    const next = world.room({ maxPendingBytes: 64 * 1024 });
+    await next.ready();
+    await until(
+      () => stats(next).spooled === 0 && world.events.countDocuments().then((count) => count >= 2002),
+      30_000,
+    );
+    const found = (await world.stored()).filter(({ actorId }) => actorId !== 'squatter');
+    expect(numbersOf(found)).to.deep.equal([0, ...numbersTo(2000)]);
+    expect(new Set(found.map(({ _id }) => _id.slice(0, 26))).size).to.equal(2);
+  });
+
   it('keeps a poison event for good, and a gap takes its number', async () => {
     const room = world.room();
     await recordMany(room, 1);
@@ -245,17 +271,21 @@ describe('The spool', function suite() {
   });
 
   it('does not close a stream of which it leaves events behind', async () => {
+    const refuse = (validator: object) => world.events.db.command({ collMod: world.collection, validator });
     const room = world.room();
     const before = await recordMany(room, 5);
+    await room.audit.flush();
     await room.audit.seal();
-    await world.kill();
+    // The ledger can be written, the trail takes nothing, not even a gap.
+    await refuse({ _id: 'never' });
     const after = await recordMany(room, 5);
-    await room.close({ timeout: 0 });
-    await world.start();
+    await room.close({ timeout: '500ms' });
+    await refuse({});
     const next = world.room();
     await next.ready();
     await arrived(10);
-    expect((await world.stored()).map(({ _id }) => _id)).to.deep.equal([...before, ...after]);
+    const found = (await world.stored()).map(({ _id }) => _id);
+    expect(found).to.deep.equal([...before, ...after]);
     await until(async () => (await world.intact(next)).includes('recovered-segment'));
   });
 
