@@ -206,6 +206,17 @@ describe('The sealer', function suite() {
     expect(await world.told()).to.deep.equal(['open', 'seal 0+1']);
   });
 
+  it('seals at the end, but does not close, a stream of which a spool still holds events', async () => {
+    const writer = world.writer();
+    await writer.record(3);
+    await writer.sealer.close(5000, writer.id);
+    expect(await world.told(writer.id)).to.deep.equal(['open', 'seal 0+3']);
+    const other = world.writer();
+    await other.record(3);
+    await other.sealer.close(5000, 'another');
+    expect((await world.told(other.id)).at(-1)).to.match(/^close /);
+  });
+
   it('proves an event, also with documents between the numbers that say they are about its stream', async () => {
     const writer = world.writer();
     const [first] = await writer.record(3);
