@@ -118,7 +118,6 @@ const TARGETS: Readonly<Record<string, Target>> = {
   },
   'the provider of secrets': {
     provider: (hostile) => ({ name: 'hostile', get: hostile }),
-    audit: () => ({ evidence: { required: false } }),
     isRecorded: true,
   },
   'audit:draft': { filters: (hostile) => ({ 'audit:draft': hostile }), isRecorded: false },
@@ -138,13 +137,6 @@ const TARGETS: Readonly<Record<string, Target>> = {
   'req.oidc': getter('oidc'),
   'req.id': getter('id'),
   'req.ip': getter('ip'),
-  'req.originalUrl': { ...getter('originalUrl'), isRecorded: false },
-  'req.headers': {
-    request(req, hostile) {
-      Object.defineProperty(req.headers, 'user-agent', { get: hostile, configurable: true });
-    },
-    isRecorded: true,
-  },
 };
 
 function createShop(room: Strongroom, { request: prepare }: Target, hostile: Hostile): Express {
@@ -159,7 +151,7 @@ function createShop(room: Strongroom, { request: prepare }: Target, hostile: Hos
   app.use(express.json());
   app.post('/login', (req, res) => {
     const { password } = req.body as { password: string };
-    req.audit.outcome({ actor: { id: 'u1' } });
+    req.audit.outcome({ actor: { id: 'u1@example.com' } });
     res.status(password === 'right' ? 200 : 401).json({});
   });
   app.post('/logout', (_req, res) => void res.status(204).end());
@@ -168,12 +160,21 @@ function createShop(room: Strongroom, { request: prepare }: Target, hostile: Hos
   return app;
 }
 
+function describe_(reason: unknown): string {
+  try {
+    return String(reason);
+  } catch {
+    return 'what cannot be told';
+  }
+}
+
 describe('Hostile members', function suite() {
   this.timeout(60_000);
   let stop: () => Promise<unknown>;
   let connection: Connection;
-  let unhandled: unknown[];
-  let listeners: NodeJS.UnhandledRejectionListener[];
+  /** What Node was left alone with, as text: an assertion could not even print some of it. */
+  const alone: string[] = [];
+  const kept = new Map<string, ((...given: never[]) => void)[]>();
 
   before(async () => {
     const server = await startMongod();
@@ -185,15 +186,25 @@ describe('Hostile members', function suite() {
     await stop();
   });
   beforeEach(() => {
-    unhandled = [];
-    listeners = process.listeners('unhandledRejection');
-    process.removeAllListeners('unhandledRejection');
-    process.on('unhandledRejection', (reason) => unhandled.push(reason));
+    alone.length = 0;
+    for (const event of ['unhandledRejection', 'uncaughtException']) {
+      kept.set(event, process.listeners(event as 'exit') as never[]);
+      process.removeAllListeners(event);
+      process.on(event, (reason: unknown) => alone.push(`${event}: ${describe_(reason)}`));
+    }
   });
   afterEach(() => {
-    process.removeAllListeners('unhandledRejection');
-    for (const listener of listeners) process.on('unhandledRejection', listener);
+    for (const [event, listeners] of kept) {
+      process.removeAllListeners(event);
+      for (const listener of listeners) process.on(event, listener as () => void);
+    }
   });
+
+  async function expectNobodyAlone(): Promise<void> {
+    // A rejection is told as unhandled after the turn in which nobody took it; some come later by themselves.
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect([...new Set(alone)]).to.deep.equal([]);
+  }
 
   /** One room whose member behaves badly: what its requests were answered, and how many logins it stored. */
   async function visit(target: Target, behaviour: Behaviour): Promise<{ statuses: number[]; logins: number }> {
@@ -201,7 +212,7 @@ describe('Hostile members', function suite() {
     const collection = `trail_${Math.random().toString(36).slice(2)}`;
     const room = strongroom({
       environment: 'test',
-      secrets: { provider: target.provider?.(hostile) ?? memoryProvider({}) },
+      secrets: { provider: target.provider?.(hostile) ?? memoryProvider({}), timeout: 300 },
       audit: { connection, collection, evidence: false, ...target.audit?.(hostile) },
       hooks: { events: target.events?.(hostile), filters: target.filters?.(hostile) },
     });
@@ -222,15 +233,13 @@ describe('Hostile members', function suite() {
   for (const [name, target] of Object.entries(TARGETS)) {
     scenario(`${name}: no request fails, no rejection is unhandled`, 60, async () => {
       const visits = Object.entries(BEHAVIOURS).map(async ([how, behaviour]) => {
-        const { statuses, logins } = await visit(target, behaviour);
-        return { how, statuses, logins: target.isRecorded ? logins : 2 };
+        const seen = await visit(target, behaviour).catch((error: unknown) => ({ error: describe_(error) }));
+        return { how, ...seen, ...(target.isRecorded ? {} : { logins: 2 }) };
       });
       const seen = await Promise.all(visits);
       const wanted = { statuses: [200, 401, 204, 403, 200], logins: 2 };
       expect(seen).to.deep.equal(Object.keys(BEHAVIOURS).map((how) => ({ how, ...wanted })));
-      // A rejection is told as unhandled after the turn in which nobody took it.
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(unhandled).to.deep.equal([]);
+      await expectNobodyAlone();
     });
   }
 
@@ -263,8 +272,7 @@ describe('Hostile members', function suite() {
     );
     expect([...new Set(codes)]).to.deep.equal(['ERR_STRONGROOM_OPTIONS_INVALID']);
     await room.close();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(unhandled).to.deep.equal([]);
+    await expectNobodyAlone();
   });
 
   for (const [how, behaviour] of Object.entries(BEHAVIOURS).slice(0, 7)) {
@@ -295,8 +303,7 @@ describe('Hostile members', function suite() {
       }
       expect(new Set(statuses)).to.deep.equal(new Set([401]));
       expect(room.audit.stats().lost).to.be.above(100);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(unhandled).to.deep.equal([]);
+      await expectNobodyAlone();
     });
   }
 });
