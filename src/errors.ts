@@ -196,7 +196,22 @@ export function warnOnce(code: string, message: string): void {
   const key = `${code}\n${message}`;
   if (warned.has(key)) return;
   if (warned.size < MAX_WARNINGS) warned.add(key);
-  process.emitWarning(message, { type: 'StrongroomWarning', code: `STRONGROOM_${code}` });
+  tell(() => process.emitWarning(message, { type: 'StrongroomWarning', code: `STRONGROOM_${code}` }));
+}
+
+/** Writes one JSON line on standard error. Never throws. */
+export function tellOnStderr(line: Readonly<Record<string, unknown>>): void {
+  tell(() => process.stderr.write(`${JSON.stringify({ level: 'error', package: 'express-strongroom', ...line })}\n`));
+}
+
+/** Loggers patch these functions: what one throws or rejects with may cost the line, and not the request that it is about. */
+function tell(write: () => unknown): void {
+  try {
+    const answer = write();
+    if (answer instanceof Promise) answer.catch(() => undefined);
+  } catch {
+    // There is nowhere left to say it.
+  }
 }
 
 /** Bounds the memory of what was warned about; beyond it a text may come twice. */

@@ -162,6 +162,12 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
+/** What was thrown may be a proxy that lets nobody look at it: whoever tells of a failure must not fail for it. */
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error('a hook threw something that is no Error');
+  try {
+    if (error instanceof Error) return error;
+  } catch {
+    // It is no Error that anyone could read.
+  }
+  return new Error('a hook threw something that is no Error');
 }

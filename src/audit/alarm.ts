@@ -1,5 +1,5 @@
 /** Alarms while the app runs: someone seems to change the trail, or sealing does not keep up. Told as `audit:alarm` and as one line on stderr. */
-import { StateError } from '../errors.js';
+import { StateError, tellOnStderr } from '../errors.js';
 import type { HookBus } from '../hooks.js';
 
 /** What was seen. */
@@ -39,13 +39,7 @@ export function createAlarm(hooks: HookBus): RaiseAlarm {
     if (now - (told.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_AFTER_MS) return;
     if (told.size >= MAX_REMEMBERED) told.clear();
     told.set(key, now);
-    const line = {
-      level: 'error',
-      package: 'express-strongroom',
-      message: 'the audit trail raised an alarm',
-      ...alarm,
-    };
-    process.stderr.write(`${JSON.stringify(line)}\n`);
+    tellOnStderr({ message: 'the audit trail raised an alarm', ...alarm });
     hooks.emit('audit:alarm', alarm);
   };
 }

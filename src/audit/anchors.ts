@@ -166,7 +166,16 @@ class Throttled {
 
 /** An anchor that fails is told once; sealing goes on. */
 export function warnOfAnchor(error: unknown): void {
-  const { code } = error as { code?: unknown };
+  const code = readCode(error);
   const cause = typeof code === 'string' ? ` (${code})` : '';
   warnOnce('ANCHOR_FAILED', `an anchor of the audit trail does not take checkpoints${cause}`);
+}
+
+/** An anchor is the app's: it may reject with nothing, or with what cannot be read. */
+function readCode(error: unknown): unknown {
+  try {
+    return (error as { code?: unknown } | null | undefined)?.code;
+  } catch {
+    return undefined;
+  }
 }

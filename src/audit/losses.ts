@@ -1,4 +1,5 @@
 /** Counts events that were lost for good, tells it on stderr and in `audit:lost`, and keeps what the trail must still be told. */
+import { tellOnStderr } from '../errors.js';
 import type { HookBus } from '../hooks.js';
 
 /** At most one report a second and reason: a flood of losses must not become a flood of reports. */
@@ -68,10 +69,7 @@ export class Losses {
     this.#timer = undefined;
     for (const [reason, count] of this.#unreported) {
       this.#unreported.delete(reason);
-      const message = 'audit events were lost';
-      process.stderr.write(
-        `${JSON.stringify({ level: 'error', package: 'express-strongroom', message, lost: count, reason })}\n`,
-      );
+      tellOnStderr({ message: 'audit events were lost', lost: count, reason });
       this.#hooks.emit('audit:lost', { count, reason });
     }
   }

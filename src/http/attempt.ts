@@ -16,7 +16,10 @@ export function attempt<Value>(call: () => Value): Value | undefined {
 /** A member of the app's object, which may be a getter that throws; undefined when there is no object. */
 export function readMember(owner: unknown, name: string): unknown {
   try {
-    return (owner as Record<string, unknown> | null | undefined)?.[name];
+    const value = (owner as Record<string, unknown> | null | undefined)?.[name];
+    // An async getter: the promise was made for this look, and nobody else can hear of its rejection.
+    if (value instanceof Promise) value.catch(() => undefined);
+    return value;
   } catch {
     return undefined;
   }

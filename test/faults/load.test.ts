@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { KillableMongod } from '../killable-mongod.js';
 import type { ShopSetup, ShopWord } from './load-server.js';
-import { isLong, scenario, SPOOLS } from './scenario.js';
+import { isLong, scenario, MODES } from './scenario.js';
 
 const PER_SECOND = 500;
 const TICK_MS = 1;
@@ -124,7 +124,7 @@ async function measure(crowd: Crowd, mongod: KillableMongod): Promise<number> {
   return ratio;
 }
 
-for (const { spool, called } of SPOOLS) {
+for (const { spool, called } of MODES) {
   describe(`Load, ${called}`, () => {
     const seconds = WARM_UP_S + (BASELINE_S + OUTAGE_S) * ROUNDS + 90;
     scenario(`${PER_SECOND} requests a second, half of them without MongoDB`, seconds, async (scene) => {

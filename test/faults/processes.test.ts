@@ -1,7 +1,7 @@
 /** mongod and the app's processes are killed under load: what was acknowledged is there once, in order, and the evidence verifies. */
 import { expect } from 'chai';
 import type { KillableMongod } from '../killable-mongod.js';
-import { scenario, SPOOLS } from './scenario.js';
+import { BOTH_MODES, MODES, scenario } from './scenario.js';
 import { anyWhile, type FaultWorld } from './world.js';
 
 /** Kills the server in the middle of its writing and starts it again. */
@@ -22,7 +22,7 @@ async function replaceWorker(world: FaultWorld): Promise<void> {
   world.start();
 }
 
-for (const { spool, called } of SPOOLS) {
+for (const { spool, called } of BOTH_MODES) {
   describe(`Kills, ${called}`, () => {
     scenario('mongod is killed 20 times under load', 100, async (scene) => {
       const server = await scene.mongod();
@@ -34,7 +34,11 @@ for (const { spool, called } of SPOOLS) {
       // Nobody heard of it but those who listen.
       expect(world.complaints).to.deep.equal([]);
     });
+  });
+}
 
+for (const { spool, called } of MODES) {
+  describe(`Kills, ${called}`, () => {
     scenario('the app is killed 50 times under load', 100, async (scene) => {
       const server = await scene.mongod();
       const world = await scene.world({ uri: server.uri, spool });

@@ -9,8 +9,20 @@ import { type Place, FaultWorld } from './world.js';
 /** With STRONGROOM_FAULTS_LONG=1 the scenarios of load take the time that a person has, and no budget binds the suite. */
 export const isLong: boolean = process.env['STRONGROOM_FAULTS_LONG'] === '1';
 
-/** Each scenario of processes and networks runs without a spool and with one. */
-export const SPOOLS: readonly { spool: boolean; called: string }[] = [{ spool: false, called: 'without a spool' }];
+/** With a spool or without. */
+export interface Mode {
+  readonly spool: boolean;
+  readonly called: string;
+}
+
+const WITHOUT: Mode = { spool: false, called: 'without a spool' };
+const WITH: Mode = { spool: true, called: 'with a spool' };
+
+/** What must not depend on the spool at all runs in both modes. */
+export const BOTH_MODES: readonly Mode[] = [WITHOUT, WITH];
+
+/** The rest runs with a spool, where more is promised; a long run has the time for both. */
+export const MODES: readonly Mode[] = isLong ? BOTH_MODES : [WITH];
 
 /** What has not begun by then does not begin; the rest of ten minutes is for what has. */
 const LAST_START_MS = isLong ? Infinity : 530_000;

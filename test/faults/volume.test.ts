@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { scenario, SPOOLS } from './scenario.js';
+import { scenario, MODES } from './scenario.js';
 import type { Sample, VolumeSetup } from './volume-worker.js';
 
 const EVENTS = 1_000_000;
@@ -28,7 +28,7 @@ function median(values: readonly number[]): number {
   return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? 0;
 }
 
-for (const { spool, called } of SPOOLS) {
+for (const { spool, called } of MODES) {
   describe(`Volume, ${called}`, () => {
     scenario('a million events need no more memory than the first hundred thousand', 240, async (scene) => {
       const server = await scene.mongod();

@@ -19,8 +19,8 @@ const DEAD_AFTER_MS = 1500;
 export interface Place {
   readonly uri: string;
   readonly appUri?: string;
-  /** Whether the processes share a spool. */
-  readonly spool: boolean;
+  /** Whether the processes share a spool; its directory, when it is not one on the disk of all. */
+  readonly spool: boolean | string;
 }
 
 /** How much a process records. */
@@ -115,12 +115,23 @@ export interface Account {
   readonly accepted: number;
   readonly durable: number;
   readonly stored: number;
+  /** Owed and not there; an `audit.gap` counts each. */
+  readonly missing: number;
   readonly report: VerifyReport;
 }
 
+/** An event of a process, or an `audit.gap` that stands for lost ones. */
 interface Stored {
   readonly _id: string;
-  readonly meta: { readonly worker: string; readonly n: number };
+  readonly meta: { readonly worker?: string; readonly n?: number; readonly lost?: number; readonly reason?: string };
+}
+
+/** What a scenario allows that others do not. */
+export interface Allowance {
+  /** Kinds of warnings. */
+  readonly warnings?: readonly string[];
+  /** Why events may be lost, if each is counted. */
+  readonly lossReason?: string;
 }
 
 /** One trail with its processes. */
@@ -144,7 +155,9 @@ export class FaultWorld {
 
   /** The spool that all of them share; null: none. */
   get spool(): string | null {
-    return this.#place.spool ? join(this.#folder, 'spool') : null;
+    const { spool } = this.#place;
+    if (typeof spool === 'string') return spool;
+    return spool ? join(this.#folder, 'spool') : null;
   }
 
   /** Starts a process. It records as soon as it runs. */
@@ -161,7 +174,10 @@ export class FaultWorld {
         spool: this.spool,
         deadAfterMs: DEAD_AFTER_MS,
       },
-      (text) => this.complaints.push(`${name}: ${text}`),
+      (text) => {
+        // What a process leaves that ends while it takes over what a dead one left, is for the next one.
+        if (!text.includes('STRONGROOM_SPOOL_LEFT')) this.complaints.push(`${name}: ${text}`);
+      },
     );
     this.workers.push(worker);
     return worker;
@@ -191,18 +207,23 @@ export class FaultWorld {
    * everything that a process which could end was given is there once, nothing is there twice, the order of each stream is that of the
    * calls, its numbers have no hole, and the evidence verifies.
    */
-  async settle(honest: readonly string[] = HONEST): Promise<Account> {
+  async settle({ warnings = [], lossReason }: Allowance = {}): Promise<Account> {
     await this.end();
     const report = await this.#recover();
-    const stored = await this.#read();
+    const all = await this.#read();
+    const stored = all.filter(({ meta }) => meta.worker !== undefined);
+    const lost = all
+      .filter(({ meta }) => meta.reason === lossReason)
+      .reduce((sum, { meta }) => sum + (meta.lost ?? 0), 0);
     const twice = countTwice(stored);
     const there = new Set(stored.map(({ meta }) => `${meta.worker}/${meta.n}`));
     const missing = this.#owed().filter((event) => !there.has(event));
-    expect({ missing: missing.slice(0, 5), twice: twice.slice(0, 5) }).to.deep.equal({ missing: [], twice: [] });
-    expect(findDisorder(stored)).to.deep.equal([]);
+    const unexplained = missing.length > lost ? missing.slice(0, 5) : [];
+    expect({ unexplained, twice: twice.slice(0, 5) }).to.deep.equal({ unexplained: [], twice: [] });
+    expect(findDisorder(all)).to.deep.equal([]);
     expect(report.violations).to.deep.equal([]);
-    expect(honest).to.include.members([...new Set(report.warnings.map(({ kind }) => kind))]);
-    return this.#tell(stored, report);
+    expect([...HONEST, ...warnings]).to.include.members([...new Set(report.warnings.map(({ kind }) => kind))]);
+    return this.#tell(stored, { report, missing: missing.length });
   }
 
   /** What must be there: all that a process was given which could end, else what it heard to be durable. */
@@ -232,17 +253,17 @@ export class FaultWorld {
   }
 
   async #read(): Promise<Stored[]> {
-    const filter = { 'meta.worker': { $exists: true } };
+    const filter = { $or: [{ 'meta.worker': { $exists: true } }, { action: 'audit.gap' }] };
     const found = this.sealing.trail.find(filter, { projection: { _id: 1, meta: 1 }, sort: { _id: 1 } });
     return (await found.toArray()) as unknown as Stored[];
   }
 
-  #tell(stored: readonly Stored[], report: VerifyReport): Account {
+  #tell(stored: readonly Stored[], { report, missing }: Pick<Account, 'report' | 'missing'>): Account {
     const accepted = this.workers.reduce((sum, worker) => sum + worker.accepted, 0);
     const durable = this.workers.reduce((sum, worker) => sum + worker.durable.size, 0);
-    const counts = `${accepted} events accepted, ${durable} acknowledged, ${stored.length} stored`;
+    const counts = `${accepted} events accepted, ${durable} acknowledged, ${stored.length} stored, ${missing} lost`;
     console.log(`      ${counts}; ${report.entries} ledger entries, no violation`);
-    return { accepted, durable, stored: stored.length, report };
+    return { accepted, durable, stored: stored.length, missing, report };
   }
 }
 
@@ -253,14 +274,16 @@ function countTwice(stored: readonly Stored[]): string[] {
 
 /** Where a stream, in the order of its numbers, has a hole, another order than its process had, or events of two processes. */
 function findDisorder(stored: readonly Stored[]): string[] {
-  const last = new Map<string, { sequence: number; worker: string; n: number }>();
-  return stored.flatMap(({ _id, meta: { worker, n } }) => {
+  const last = new Map<string, { sequence: number; worker: string | undefined; n: number }>();
+  return stored.flatMap(({ _id, meta: { worker, n = -1 } }) => {
     const [stream = '', digits] = _id.split('.');
     const before = last.get(stream) ?? { sequence: -1, worker, n: -1 };
     const sequence = Number(digits);
-    last.set(stream, { sequence, worker, n });
-    const isNext = sequence === before.sequence + 1 && worker === before.worker && n > before.n;
-    return isNext ? [] : [`${_id} is ${worker}/${n} after ${before.worker}/${before.n} at ${before.sequence}`];
+    // A gap has a number, and no place in the order of its process.
+    last.set(stream, worker === undefined ? { ...before, sequence } : { sequence, worker, n });
+    const isInOrder = worker === undefined || before.worker === undefined || (worker === before.worker && n > before.n);
+    if (sequence === before.sequence + 1 && isInOrder) return [];
+    return [`${_id} is ${worker}/${n} after ${before.worker}/${before.n} at ${before.sequence}`];
   });
 }
 
