@@ -159,12 +159,12 @@ const anyPair = fc.tuple(anyKey, fc.oneof(fc.constantFrom(...TEXTS), anyText));
 const anySearch = fc.oneof(
   fc
     .array(anyPair, { maxLength: 4 })
-    .map((pairs) => pairs.map(([key, value]) => `${escape_(key)}=${escape_(value)}`).join('&')),
+    .map((pairs) => pairs.map(([key, value]) => `${escaped(key)}=${escaped(value)}`).join('&')),
   // Also what no parser was made for.
   fc.string({ unit: fc.integer({ min: 0x21, max: 0xff }).map((unit) => String.fromCharCode(unit)), maxLength: 60 }),
 );
 
-function escape_(text: string): string {
+function escaped(text: string): string {
   return encodeURIComponent(Buffer.from(text).toString());
 }
 
@@ -347,18 +347,18 @@ for (const [name, base] of EXPRESSES) {
         anyText,
         fc.base64String({ maxLength: 200 }),
         fc
-          .tuple(place, fc.constantFrom(...'AZaz09-_.='))
+          .tuple(place, fc.constantFrom(...Array.from('AZaz09-_.=')))
           .map(([at, letter]) => cursor.slice(0, at) + letter + cursor.slice(at + 1)),
         place.map((length) => cursor.slice(0, length)),
         anyText.map((more) => cursor + more),
       );
       await holds(
         fc.asyncProperty(anyCursor, async (given) => {
-          const line = `GET /trail?cursor=${escape_(given)} HTTP/1.1\r\nhost: a\r\nconnection: close`;
+          const line = `GET /trail?cursor=${escaped(given)} HTTP/1.1\r\nhost: a\r\nconnection: close`;
           expect((await send(port, line)).status).to.equal(given === cursor ? 200 : 400);
           const problem = await room.audit.find({ cursor: given }).then(
             () => null,
-            ({ code }: { code: string }) => code,
+            (error: unknown) => (error as { code: string }).code,
           );
           expect(problem).to.equal(given === cursor ? null : 'ERR_STRONGROOM_QUERY_INVALID');
         }),

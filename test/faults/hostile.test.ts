@@ -38,13 +38,14 @@ function revoked(): object {
 const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   'throws an error': complain,
   'throws null': () => {
+    // oxlint-disable-next-line no-throw-literal -- what is hostile need not be polite.
     throw null as unknown as Error;
   },
   'throws what cannot be touched': () => {
     throw untouchable() as Error;
   },
   rejects: () => Promise.reject(new Error('of the app, later')),
-  'rejects with undefined': () => Promise.reject(undefined as unknown as Error),
+  'rejects with undefined': () => Promise.reject(undefined),
   'rejects later': () => new Promise((_, reject) => void setTimeout(reject, 5, new Error('of the app, much later'))),
   hangs: () => new Promise(() => undefined),
   'gives undefined': () => undefined,
@@ -70,7 +71,6 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   }),
   'gives a promise of its own kind': () => ({ then: complain }),
   'gives a promise that answers twice': () => ({
-    // oxlint-disable-next-line unicorn/no-thenable -- that is what is hostile about it.
     then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
       resolve(untouchable());
       reject(new Error('of the app'));
@@ -160,7 +160,7 @@ function createShop(room: Strongroom, { request: prepare }: Target, hostile: Hos
   return app;
 }
 
-function describe_(reason: unknown): string {
+function textOf(reason: unknown): string {
   try {
     return String(reason);
   } catch {
@@ -174,7 +174,7 @@ describe('Hostile members', function suite() {
   let connection: Connection;
   /** What Node was left alone with, as text: an assertion could not even print some of it. */
   const alone: string[] = [];
-  const kept = new Map<string, ((...given: never[]) => void)[]>();
+  const kept = new Map<string, NodeJS.ExitListener[]>();
 
   before(async () => {
     const server = await startMongod();
@@ -188,15 +188,15 @@ describe('Hostile members', function suite() {
   beforeEach(() => {
     alone.length = 0;
     for (const event of ['unhandledRejection', 'uncaughtException']) {
-      kept.set(event, process.listeners(event as 'exit') as never[]);
+      kept.set(event, process.listeners(event as 'exit'));
       process.removeAllListeners(event);
-      process.on(event, (reason: unknown) => alone.push(`${event}: ${describe_(reason)}`));
+      process.on(event, (reason: unknown) => alone.push(`${event}: ${textOf(reason)}`));
     }
   });
   afterEach(() => {
     for (const [event, listeners] of kept) {
       process.removeAllListeners(event);
-      for (const listener of listeners) process.on(event, listener as () => void);
+      for (const listener of listeners) process.on(event, listener);
     }
   });
 
@@ -233,7 +233,7 @@ describe('Hostile members', function suite() {
   for (const [name, target] of Object.entries(TARGETS)) {
     scenario(`${name}: no request fails, no rejection is unhandled`, 60, async () => {
       const visits = Object.entries(BEHAVIOURS).map(async ([how, behaviour]) => {
-        const seen = await visit(target, behaviour).catch((error: unknown) => ({ error: describe_(error) }));
+        const seen = await visit(target, behaviour).catch((error: unknown) => ({ error: textOf(error) }));
         return { how, ...seen, ...(target.isRecorded ? {} : { logins: 2 }) };
       });
       const seen = await Promise.all(visits);
@@ -245,7 +245,9 @@ describe('Hostile members', function suite() {
 
   scenario('what is recorded may misbehave in every way', 60, async () => {
     const room = strongroom({ environment: 'test', audit: { connection, collection: 'drafts', evidence: false } });
-    const values = Object.entries(BEHAVIOURS).map(([how, behaviour]) => {
+    // A promise in a draft stays the app's: nobody awaits it for the app.
+    const ways = Object.entries(BEHAVIOURS).filter(([how]) => !how.startsWith('rejects'));
+    const values = ways.map(([how, behaviour]) => {
       try {
         return { [how]: behaviour() };
       } catch {

@@ -1,7 +1,7 @@
 /** A small shop under load: each login is recorded. It tells its port, and at the end how many events it stored and lost. */
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { type AuditOptions, memoryProvider, strongroom } from '../../src/index.js';
+import { memoryProvider, strongroom } from '../../src/index.js';
 
 /** What the shop stores where; it comes as JSON in FAULTS_SHOP. */
 export interface ShopSetup {
@@ -18,7 +18,7 @@ const spool = setup.spool === null ? {} : { spool: { directory: setup.spool } };
 const room = strongroom({
   environment: 'test',
   secrets: { provider: memoryProvider({ AUDIT_SIGNING_KEY: setup.signingKey }) },
-  audit: { uri: setup.uri, ...spool } as AuditOptions,
+  audit: { uri: setup.uri, ...spool },
 });
 
 const app = express();

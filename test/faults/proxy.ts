@@ -152,7 +152,7 @@ class Delayed {
   }
 
   write(message: Buffer): void {
-    if (this.#proxy.latencyMs === 0 && this.#waiting.length === 0) return void this.#send(message);
+    if (this.#proxy.latencyMs === 0 && this.#waiting.length === 0) return this.#send(message);
     this.#waiting.push(message);
     // Whichever timer ends first sends the oldest message: the order stays when the latency changes.
     setTimeout(() => this.#send(this.#waiting.shift()), this.#proxy.latencyMs);

@@ -1,5 +1,5 @@
 /** A process that records a given number of events, no more than a window of them at once, and says how much memory it needed on the way. */
-import { type AuditOptions, memoryProvider, strongroom } from '../../src/index.js';
+import { memoryProvider, strongroom } from '../../src/index.js';
 
 /** What it is to do; it comes as JSON in FAULTS_VOLUME. */
 export interface VolumeSetup {
@@ -25,7 +25,7 @@ const spool = setup.spool === null ? {} : { spool: { directory: setup.spool } };
 const room = strongroom({
   environment: 'test',
   secrets: { provider: memoryProvider({ AUDIT_SIGNING_KEY: setup.signingKey }) },
-  audit: { uri: setup.uri, evidence: {}, ...spool } as AuditOptions,
+  audit: { uri: setup.uri, evidence: {}, ...spool },
 });
 
 let given = 0;

@@ -1,6 +1,6 @@
 /** One process of the fault suite: a room that records numbered events and tells in a file what it took and what became durable, until it ends or is killed. It knows nothing of the others. */
 import { openSync, writeSync } from 'node:fs';
-import { type AuditOptions, memoryProvider, strongroom } from '../../src/index.js';
+import { memoryProvider, strongroom } from '../../src/index.js';
 import { stepClock } from './clock.js';
 
 /** What a process is to do; it comes as JSON in FAULTS_WORKER. */
@@ -31,7 +31,7 @@ const evidence = { sealEvery: '50ms', deadAfter: setup.deadAfterMs } as const;
 const room = strongroom({
   environment: 'test',
   secrets: { provider: memoryProvider({ AUDIT_SIGNING_KEY: setup.signingKey }) },
-  audit: { uri: setup.uri, evidence, ...spool } as AuditOptions,
+  audit: { uri: setup.uri, evidence, ...spool },
 });
 
 const failures = new Set<string>();
@@ -56,7 +56,7 @@ function record(n: number): void {
       if (durable.push(n) === 1) setImmediate(tellDurable);
     },
     // What was not durable within `audit.timeout` is still queued.
-    ({ code }: { code?: string }) => writeSync(file, `late ${n} ${String(code)}\n`),
+    (error: unknown) => writeSync(file, `late ${n} ${String((error as { code?: string }).code)}\n`),
   );
 }
 

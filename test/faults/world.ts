@@ -7,13 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { VerifyReport } from '../../src/evidence/report.js';
 import { SealingWorld, until } from '../audit/sealing-world.js';
-import type { AuditOptions } from '../../src/index.js';
+import type { Strongroom } from '../../src/index.js';
 import type { WorkerOrder, WorkerSetup } from './worker.js';
 
 const SCRIPT = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** What an honest trail may be warned of. */
 const HONEST = ['recovered-segment', 'unsealed-tail', 'stream-open', 'stream-not-closed'];
 const DEAD_AFTER_MS = 1500;
+/** One look takes 20 ms and more. */
+const QUIET_LOOKS = 100;
 
 /** Where the trail is: as the processes reach it, and as the test does, when something stands between. */
 export interface Place {
@@ -132,6 +134,8 @@ export interface Allowance {
   readonly warnings?: readonly string[];
   /** Why events may be lost, if each is counted. */
   readonly lossReason?: string;
+  /** Whether the last events of a process may be gone without a count: where a file ends too early, nothing says how long it was. */
+  readonly tornTail?: boolean;
 }
 
 /** One trail with its processes. */
@@ -207,7 +211,7 @@ export class FaultWorld {
    * everything that a process which could end was given is there once, nothing is there twice, the order of each stream is that of the
    * calls, its numbers have no hole, and the evidence verifies.
    */
-  async settle({ warnings = [], lossReason }: Allowance = {}): Promise<Account> {
+  async settle({ warnings = [], lossReason, tornTail = false }: Allowance = {}): Promise<Account> {
     await this.end();
     const report = await this.#recover();
     const all = await this.#read();
@@ -218,7 +222,9 @@ export class FaultWorld {
     const twice = countTwice(stored);
     const there = new Set(stored.map(({ meta }) => `${meta.worker}/${meta.n}`));
     const missing = this.#owed().filter((event) => !there.has(event));
-    const unexplained = missing.length > lost ? missing.slice(0, 5) : [];
+    const last = lastOf(stored);
+    const uncounted = tornTail ? missing.filter((event) => isBefore(event, last)) : missing;
+    const unexplained = uncounted.length > lost ? uncounted.slice(0, 5) : [];
     expect({ unexplained, twice: twice.slice(0, 5) }).to.deep.equal({ unexplained: [], twice: [] });
     expect(findDisorder(all)).to.deep.equal([]);
     expect(report.violations).to.deep.equal([]);
@@ -238,18 +244,28 @@ export class FaultWorld {
   async #recover(): Promise<VerifyReport> {
     const trail = this.spool === null ? {} : { spool: { directory: this.spool } };
     const evidence = { sealEvery: '50ms', deadAfter: DEAD_AFTER_MS } as const;
-    const room = this.sealing.room(evidence, { trail: trail as AuditOptions });
+    const room = this.sealing.room(evidence, { trail });
     await room.audit.record({ action: 'user.update' });
-    await until(async () => {
-      const owed = await this.sealing.trail.countDocuments({ 'meta.worker': { $exists: true } });
-      return owed >= this.#owed().length;
-    }, 60_000).catch(() => undefined);
+    await this.#takeOver(room);
     await until(async () => {
       const { warnings } = await this.sealing.verify();
       return !warnings.some(({ kind }) => kind === 'unsealed-tail');
     }, 60_000);
     await room.close();
     return this.sealing.verify({ deadAfterMs: DEAD_AFTER_MS });
+  }
+
+  /** Until all that is owed is there, or nothing waits any more and nothing comes. */
+  async #takeOver(room: Strongroom): Promise<void> {
+    const owed = this.#owed().length;
+    let last = -1;
+    let quiet = 0;
+    await until(async () => {
+      const stored = await this.sealing.trail.countDocuments({ 'meta.worker': { $exists: true } });
+      quiet = stored === last && room.audit.stats().spooled === 0 ? quiet + 1 : 0;
+      last = stored;
+      return stored >= owed || quiet >= QUIET_LOOKS;
+    }, 60_000);
   }
 
   async #read(): Promise<Stored[]> {
@@ -265,6 +281,16 @@ export class FaultWorld {
     console.log(`      ${counts}; ${report.entries} ledger entries, no violation`);
     return { accepted, durable, stored: stored.length, missing, report };
   }
+}
+
+/** The last event of each process that is there. */
+function lastOf(stored: readonly Stored[]): Map<string, number> {
+  return new Map(stored.map(({ meta: { worker = '', n = -1 } }) => [worker, n]));
+}
+
+function isBefore(event: string, last: ReadonlyMap<string, number>): boolean {
+  const [worker = '', n] = event.split('/');
+  return Number(n) < (last.get(worker) ?? -1);
 }
 
 function countTwice(stored: readonly Stored[]): string[] {

@@ -32,4 +32,24 @@ describe('An attempt', () => {
     };
     expect(readMember(hostile, 'a')).to.equal(undefined);
   });
+
+  it('takes away the rejection of a getter that is async', async () => {
+    const alone: unknown[] = [];
+    const listeners = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    process.once('unhandledRejection', (reason) => alone.push(reason));
+    readMember(
+      {
+        get a() {
+          return Promise.reject(new Error('later'));
+        },
+      },
+      'a',
+    );
+    // It is told after the turn in which nobody took it.
+    await new Promise((resolve) => setImmediate(resolve));
+    process.removeAllListeners('unhandledRejection');
+    for (const listener of listeners) process.on('unhandledRejection', listener);
+    expect(alone).to.deep.equal([]);
+  });
 });
