@@ -109,7 +109,9 @@ export class SpoolWorld {
 
   /** All text on disk. */
   async text(): Promise<string> {
-    const texts = await Promise.all((await this.files()).map((path) => readFile(path, 'utf8')));
+    // Processes that live take files away meanwhile.
+    const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+    const texts = await Promise.all((await this.files()).map(read));
     return texts.join('');
   }
 
