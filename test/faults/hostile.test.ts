@@ -225,7 +225,8 @@ describe('Hostile members', function suite() {
       request(app).get('/hello'),
     ]);
     await room.audit.flush();
-    await room.close();
+    // An anchor that hangs is waited for as long.
+    await room.close({ timeout: '2s' });
     const logins = await connection.collection(collection).countDocuments({ action: 'auth.login' });
     return { statuses: answers.map(({ status }) => status), logins };
   }
