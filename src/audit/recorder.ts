@@ -12,6 +12,7 @@ import { Failures } from './failures.js';
 import type { ResolvedRecordingOptions } from './options.js';
 import { type AdoptedStreams, Delivery } from './delivery.js';
 import { countActs, tooLate } from './pending.js';
+import { createWaitingEntry } from './outbox.js';
 import type { Origin, RecordDraft } from './recording.js';
 import type { AuditStats } from './stats.js';
 import type { AuditStore } from './store.js';
@@ -255,14 +256,8 @@ export class Recorder {
   #enqueue(composed: Composed, acceptedMs: number, settle: Settle): void {
     if (this.#failures.sum(composed, acceptedMs, settle)) return;
     const isNameless = this.#failures.limits(composed.event);
-    if (!this.#delivery.queue.reserve(composed.bytes, isNameless)) {
-      settle.reject(this.#overflow());
-      return;
-    }
-    const { event, bytes } = composed;
-    const { resolve, reject } = settle;
-    // Member by member: objects that are spread together are slow to make, and slow to read ever after.
-    this.#delivery.queue.push({ event, bytes, acceptedMs, told: false, isNameless, spooled: false, resolve, reject });
+    if (!this.#delivery.queue.reserve(composed.bytes, isNameless)) return settle.reject(this.#overflow());
+    this.#delivery.queue.push(createWaitingEntry(composed, settle, { acceptedMs, isNameless }));
     this.#delivery.start();
   }
 
