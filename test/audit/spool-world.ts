@@ -1,12 +1,13 @@
 /** Rooms with a spool on a mongod that tests may kill, one trail and one directory a test. It damages nothing by itself. */
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { MongoClient, type Collection } from 'mongodb';
 import { generateKey, type KeyPair } from '../../src/evidence/keys.js';
 import type { AuditEvent } from '../../src/event.js';
 import { type AuditOptions, memoryProvider, type Strongroom, strongroom } from '../../src/index.js';
+import { filesUnder } from '../files-under.js';
 import { KillableMongod } from '../killable-mongod.js';
 
 /** One server, and what the tests keep on it. */
@@ -98,8 +99,7 @@ export class SpoolWorld {
 
   /** All files of the spool, by their paths. */
   async files(): Promise<string[]> {
-    const entries = await readdir(this.directory, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    return filesUnder(this.directory);
   }
 
   /** The files that hold events. */
@@ -115,13 +115,15 @@ export class SpoolWorld {
     return texts.join('');
   }
 
-  /** Permissions of all that is in the directory, as octal text. */
+  /** Permissions of all that stays in the directory, as octal text. */
   async modes(): Promise<{ files: string[]; folders: string[] }> {
-    const entries = await readdir(this.directory, { recursive: true, withFileTypes: true });
     const modes = { files: new Set<string>(), folders: new Set<string>() };
-    for (const entry of entries) {
-      const { mode } = await stat(join(entry.parentPath, entry.name));
-      (entry.isFile() ? modes.files : modes.folders).add((mode & 0o777).toString(8));
+    for (const path of await this.files()) {
+      const found = await Promise.all([stat(path), stat(dirname(path))]).catch(() => []);
+      const [file, folder] = found.map(({ mode }) => (mode & 0o777).toString(8));
+      if (file === undefined || folder === undefined) continue;
+      modes.files.add(file);
+      modes.folders.add(folder);
     }
     return { files: [...modes.files], folders: [...modes.folders] };
   }

@@ -1,9 +1,10 @@
 /** The spool where it is weakest: processes that die while they take over or replay, disks that are full or read-only, files whose bytes are torn or flipped. */
 import { execFile } from 'node:child_process';
-import { open, readdir, stat, truncate } from 'node:fs/promises';
+import { open, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { filesUnder } from '../files-under.js';
 import { cannotRun, type Scene, scenario } from './scenario.js';
 import { anyWhile, type FaultWorld } from './world.js';
 
@@ -19,12 +20,8 @@ async function leave(world: FaultWorld, count: number): Promise<void> {
 
 /** Files with events, the largest first. */
 async function segments(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.log'));
-  const sized = paths.map(async (entry) => {
-    const path = join(entry.parentPath, entry.name);
-    return { path, size: (await stat(path)).size };
-  });
+  const paths = (await filesUnder(directory)).filter((path) => path.endsWith('.log'));
+  const sized = paths.map(async (path) => ({ path, size: (await stat(path)).size }));
   return (await Promise.all(sized)).sort((left, right) => right.size - left.size).map(({ path }) => path);
 }
 
