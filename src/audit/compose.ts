@@ -1,7 +1,7 @@
 /** Turns a draft into the event that is stored: attributed, redacted, cut to size, salted. Nothing unredacted leaves this file. */
 import { randomFillSync } from 'node:crypto';
 import { cutText } from '../evidence/cut.js';
-import { normalise, sizeOf, SNAPSHOT_LIMITS } from '../evidence/normalise.js';
+import { normalise, sizeOf, SNAPSHOT_LIMITS, STORED_LIMITS } from '../evidence/normalise.js';
 import type { Actor, AuditHttp } from '../event.js';
 import { type HookBus, isThenable } from '../hooks.js';
 import { isRecord } from '../settings.js';
@@ -56,7 +56,7 @@ export function needsPseudonym(draft: DraftSnapshot, attempted: string | undefin
 /** Creates the composer of one instance. */
 export function createComposer(parts: ComposerParts): Compose {
   const { redactor, options } = parts;
-  const text = redactor.text;
+  const { text, frequentText } = redactor;
   const nullable = (value: string | null, limit: number): string | null => (value === null ? null : text(value, limit));
 
   const identity = (value: string | null, key: string | null): string | null => standIn(value, key, redactor);
@@ -65,6 +65,7 @@ export function createComposer(parts: ComposerParts): Compose {
     const { request, pseudonymKey } = setting;
     const who = attribute(draft, setting);
     const client = readClient(draft, request, options);
+    const meta = redactMeta(parts, draft.meta);
     const event: UnnumberedEvent = {
       _id: '',
       v: 1,
@@ -72,19 +73,19 @@ export function createComposer(parts: ComposerParts): Compose {
       app: options.app,
       tenantId: nullable(who.tenantId, TEXT_LIMITS.tenantId),
       actorId: identity(who.actorId, pseudonymKey),
-      actorRole: upperCase(text(who.actorRole, TEXT_LIMITS.actorRole)),
+      actorRole: upperCase(frequentText(who.actorRole, TEXT_LIMITS.actorRole)),
       onBehalfOf: identity(who.onBehalfOf, pseudonymKey),
-      action: text(draft.action, TEXT_LIMITS.action),
-      target: text(draft.target ?? 'system', TEXT_LIMITS.target),
+      action: frequentText(draft.action, TEXT_LIMITS.action),
+      target: frequentText(draft.target ?? 'system', TEXT_LIMITS.target),
       targetId: identity(draft.targetId ?? null, pseudonymKey) ?? typedName(setting),
       status: draft.status,
       reason: nullable(draft.reason, TEXT_LIMITS.reason),
       ipAddress: client.ipAddress,
-      userAgent: nullable(client.userAgent, TEXT_LIMITS.userAgent),
+      userAgent: client.userAgent === null ? null : frequentText(client.userAgent, TEXT_LIMITS.userAgent),
       requestId: nullable(client.requestId, TEXT_LIMITS.requestId),
       source: setting.source,
       http: request === null ? null : cleanHttp(request.http(), redactor),
-      meta: redactMeta(parts, draft.meta),
+      meta,
       salt: createSalt(),
     };
     return { event, bytes: weigh(event) };
@@ -93,7 +94,9 @@ export function createComposer(parts: ComposerParts): Compose {
 
 /** After redaction, which knows secrets as they are written; what is longer in upper case (ß) is cut again. */
 function upperCase(role: string): string {
-  return cutText(role.toUpperCase(), TEXT_LIMITS.actorRole).replaceAll(REDACTED.toUpperCase(), REDACTED);
+  const upper = role.toUpperCase();
+  if (upper === role) return role;
+  return cutText(upper, TEXT_LIMITS.actorRole).replaceAll(REDACTED.toUpperCase(), REDACTED);
 }
 
 /** The id as it may be stored: an address becomes its pseudonym, or a mark where no key is. */
@@ -124,10 +127,10 @@ function readClient(
   };
 }
 
-function cleanHttp(http: AuditHttp, { text }: Redactor): AuditHttp {
+function cleanHttp(http: AuditHttp, { frequentText }: Redactor): AuditHttp {
   return {
-    method: text(http.method, 32),
-    route: http.route === null ? null : text(http.route, 256),
+    method: frequentText(http.method, 32),
+    route: http.route === null ? null : frequentText(http.route, 256),
     status: http.status,
   };
 }
@@ -144,7 +147,8 @@ function redactMeta({ redactor, hooks }: ComposerParts, meta: Meta): Meta {
       redacted = {};
     }
   }
-  return normalise(redacted) as Meta;
+  // What redaction put in may exceed a limit again; in so little no key, text or list can.
+  return sizeOf(redacted) < 2 * STORED_LIMITS.keyLength ? redacted : (normalise(redacted) as Meta);
 }
 
 /** @throws TypeError when it is no object; a promise is none, and its rejection must not end the process. */

@@ -1,5 +1,5 @@
 /** Leaf hashes that wait for their seal, in order, in one growing block of bytes. It knows no event. */
-import { HASH_BYTES, writeLeafHash } from '../evidence/tree.js';
+import { HASH_BYTES, writePreimageHash } from '../evidence/tree.js';
 
 const FIRST_CAPACITY = 1024;
 
@@ -14,10 +14,10 @@ export class LeafQueue {
     return (this.#end - this.#start) / HASH_BYTES;
   }
 
-  /** Adds the hash of a line at the end. */
-  push(line: string): void {
+  /** Adds the hash of a line, which has the byte 0x00 before it, at the end. */
+  push(preimage: Uint8Array): void {
     if (this.#end === this.#bytes.length) this.#makeRoom();
-    writeLeafHash(line, this.#bytes, this.#end);
+    writePreimageHash(preimage, this.#bytes, this.#end);
     this.#end += HASH_BYTES;
   }
 

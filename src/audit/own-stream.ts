@@ -1,6 +1,6 @@
 /** One stream of this process as the sealer sees it: what is stored and not yet sealed. It knows neither ledger nor timer. */
 import { eventId, MAX_SEGMENT_EVENTS, type Segment, type SegmentEntry } from '../evidence/entry.js';
-import { canonicalLine } from '../evidence/line.js';
+import { linePreimage } from '../evidence/line.js';
 import { HASH_BYTES, rootOf } from '../evidence/tree.js';
 import type { AuditEvent } from '../event.js';
 import { LedgerAlarmError, type RaiseAlarm } from './alarm.js';
@@ -84,7 +84,7 @@ export class OwnStream {
   /** What no line can be made of, though it was composed here, is hashed as it is stored: a mistake of ours must not end recording. */
   #push(event: AuditEvent): void {
     try {
-      this.#leaves.push(canonicalLine(event as unknown as Record<string, unknown>));
+      this.#leaves.push(linePreimage(event as unknown as Record<string, unknown>));
     } catch {
       this.#forget();
       this.#forgotten += 1;

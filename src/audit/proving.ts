@@ -1,8 +1,16 @@
 /** Builds the proof of one event from the ledger. It needs no signing key. */
 import { isSegmentEntry, readEntry, readEventId, type SegmentEntry } from '../evidence/entry.js';
-import { canonicalLine } from '../evidence/line.js';
+import { linePreimage } from '../evidence/line.js';
 import { writeProof } from '../evidence/proof.js';
-import { CompactRange, hashAt, inclusionPath, leafHash, pathOfNewest, rootOf, splitHashes } from '../evidence/tree.js';
+import {
+  CompactRange,
+  hashAt,
+  inclusionPath,
+  hashPreimage,
+  pathOfNewest,
+  rootOf,
+  splitHashes,
+} from '../evidence/tree.js';
 import { QueryError } from '../errors.js';
 import { LedgerAlarmError } from './alarm.js';
 import type { CoveringEntry, LedgerStore } from './ledger-store.js';
@@ -20,7 +28,7 @@ export async function proveEvent(store: LedgerStore, id: string): Promise<string
   const sealed = covering === null ? undefined : readSealed(covering, place);
   if (sealed === undefined) throw new QueryError('QUERY_INVALID', 'prove: the event is not sealed yet: seal() first');
   const index = place.sequence - sealed.entry.from;
-  if (!leafHash(canonicalLine({ ...event })).equals(hashAt(sealed.leaves, index))) {
+  if (!hashPreimage(linePreimage({ ...event })).equals(hashAt(sealed.leaves, index))) {
     throw alarm('event-edited', id, 'the event is not the one that was sealed');
   }
   return writeProof({

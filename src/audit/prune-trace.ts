@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { eventId } from '../evidence/entry.js';
-import { canonicalLine } from '../evidence/line.js';
-import { leafHash, rootOf } from '../evidence/tree.js';
+import { linePreimage } from '../evidence/line.js';
+import { hashPreimage, rootOf } from '../evidence/tree.js';
 import type { AuditEvent } from '../event.js';
 import type { Ledger } from './ledger.js';
 
@@ -33,7 +33,7 @@ export async function leaveTrace({ ledger, by, insert, now }: PruneTraceParts, p
   const event = composeEvent(by, new Date(now()), pruned);
   await ledger.append(() => ({ draft: { kind: 'open', by, stream: by, host: hostname(), app: null } }));
   await insert(event);
-  const leaves = leafHash(canonicalLine({ ...event }));
+  const leaves = hashPreimage(linePreimage({ ...event }));
   const root = rootOf(leaves).toString('base64');
   const draft = { kind: 'close', by, stream: by, from: 0, count: 1, root } as const;
   await ledger.append(() => ({ draft, leaves, newestAt: event.at }));

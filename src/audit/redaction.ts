@@ -33,6 +33,10 @@ const SHAPE: Shape<RedactOptions> = {
 /** Checks the option `audit.redact`. */
 export const redactShape: Check = objectOf(SHAPE);
 
+/** An app has few such texts; a client may send many. */
+const MAX_FREQUENT_TEXTS = 1000;
+const MAX_FREQUENT_LENGTH = 256;
+
 /** What stands in the place of what was taken out. */
 export const REDACTED = '[redacted]';
 
@@ -51,6 +55,8 @@ export interface Redactor {
    * @defaultValue `maxLength`: 16,384
    */
   text(value: string, maxLength?: number): string;
+  /** As `text`, for what comes again and again, such as user agents: what was clean once is known as long as no secret changes. */
+  frequentText(value: string, maxLength: number): string;
   /** A snapshot of `meta` with every key and text in it redacted, cleaned and cut. */
   meta(value: Json): Json;
 }
@@ -62,9 +68,23 @@ type Bounded = (value: string, limit: number) => { readonly text: string; readon
 export function createRedactor(parts: RedactorParts): Redactor {
   const bounded = createBounded(parts);
   const meta = createMetaRedactor(bounded, keyTest(parts.keys ?? []));
-  return {
-    text: (value, maxLength = STORED_LIMITS.textLength) => cleanText(bounded(value, maxLength).text, maxLength),
-    meta,
+  const text = (value: string, maxLength: number = STORED_LIMITS.textLength): string =>
+    cleanText(bounded(value, maxLength).text, maxLength);
+  return { text, frequentText: createMemory(text, parts.secretValues), meta };
+}
+
+/** Remembers texts in which nothing was found; what holds a secret is never kept. */
+function createMemory(text: Redactor['text'], secretValues: () => readonly string[]): Redactor['frequentText'] {
+  const clean = new Set<string>();
+  let source: readonly string[] | undefined;
+  return function frequentText(value, maxLength) {
+    const values = secretValues();
+    if (values !== source || clean.size > MAX_FREQUENT_TEXTS) clean.clear();
+    source = values;
+    if (value.length <= maxLength && clean.has(value)) return value;
+    const redacted = text(value, maxLength);
+    if (redacted === value && value.length <= MAX_FREQUENT_LENGTH) clean.add(value);
+    return redacted;
   };
 }
 

@@ -1,7 +1,7 @@
 /** Whether the events of a segment are still those that were sealed: asked before they are deleted, and what shows a change with them. It deletes nothing. */
 import { eventId, readEventId, type SegmentEntry } from '../evidence/entry.js';
-import { canonicalLine } from '../evidence/line.js';
-import { hashAt, HASH_BYTES, leafHash, rootOf } from '../evidence/tree.js';
+import { linePreimage } from '../evidence/line.js';
+import { hashAt, HASH_BYTES, hashPreimage, rootOf } from '../evidence/tree.js';
 import type { AuditEvent } from '../event.js';
 import { LedgerAlarmError } from './alarm.js';
 import type { LedgerStore } from './ledger-store.js';
@@ -77,7 +77,7 @@ async function readLeaves(store: LedgerStore, entry: SegmentEntry): Promise<Buff
 /** The leaf of an event as it is stored; undefined for what has no line: it was not sealed. */
 function leafOf(event: AuditEvent): Buffer | undefined {
   try {
-    return leafHash(canonicalLine({ ...event }));
+    return hashPreimage(linePreimage({ ...event }));
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** Reads what is stored of a stream as a run without a hole, ready to be covered by an entry. It knows no ledger. */
 import { eventId, MAX_SEGMENT_EVENTS } from '../evidence/entry.js';
-import { canonicalLine } from '../evidence/line.js';
-import { leafHash } from '../evidence/tree.js';
+import { linePreimage } from '../evidence/line.js';
+import { hashPreimage } from '../evidence/tree.js';
 import type { AuditEvent } from '../event.js';
 import type { LedgerStore } from './ledger-store.js';
 
@@ -74,7 +74,7 @@ class Run {
 
 function leafOf(event: AuditEvent): Buffer | undefined {
   try {
-    return event.at instanceof Date ? leafHash(canonicalLine({ ...event })) : undefined;
+    return event.at instanceof Date ? hashPreimage(linePreimage({ ...event })) : undefined;
   } catch {
     return undefined;
   }

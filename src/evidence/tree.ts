@@ -5,11 +5,6 @@ import { hash } from 'node:crypto';
 export const HASH_BYTES = 32;
 
 const LEAF_PREFIX = Buffer.from([0]);
-/** The prefix and the longest text that is written behind it; a UTF-16 unit takes 3 bytes of UTF-8 at most. */
-const MAX_SCRATCH_TEXT = 8192;
-const scratch = Buffer.alloc(1 + 3 * MAX_SCRATCH_TEXT);
-/** Beginnings of it by their length: making one costs as much as a fifth of its hash. */
-const views: (Buffer | undefined)[] = Array.from({ length: scratch.length + 1 });
 const NODE_BYTES = 1 + 2 * HASH_BYTES;
 
 /** Root of a tree without leaves: SHA-256 of nothing. @see https://www.rfc-editor.org/rfc/rfc6962#section-2.1 */
@@ -17,25 +12,18 @@ export const EMPTY_ROOT: Buffer = sha256('');
 
 /** SHA-256(0x00 || line); a text is hashed as UTF-8. */
 export function leafHash(line: string | Uint8Array): Buffer {
-  return sha256(typeof line === 'string' ? preimageOf(line) : Buffer.concat([LEAF_PREFIX, line]));
-}
-
-/** As {@link leafHash} of a text, written to a place: hot paths make no Buffer a leaf, which is half of the time. */
-export function writeLeafHash(line: string, target: Buffer, offset: number): void {
-  target.write(hash('sha256', preimageOf(line), 'binary'), offset, HASH_BYTES, 'latin1');
-}
-
-function preimageOf(line: string): string | Buffer {
   // The character U+0000 is the byte 0x00 in UTF-8.
-  if (line.length > MAX_SCRATCH_TEXT) return `\0${line}`;
-  // A text that was just put together is written out faster than it is joined to a prefix.
-  const length = 1 + scratch.write(line, 1, 'utf8');
-  return (views[length] ??= scratch.subarray(0, length));
+  return sha256(typeof line === 'string' ? `\0${line}` : Buffer.concat([LEAF_PREFIX, line]));
 }
 
 /** Leaf hash of a line that already has the byte 0x00 before it: large trails are verified without a copy of each line. */
 export function hashPreimage(preimage: string | Uint8Array): Buffer {
   return sha256(preimage);
+}
+
+/** As {@link hashPreimage}, written to a place: recording makes no Buffer a leaf, which is half of the time. */
+export function writePreimageHash(preimage: Uint8Array, target: Buffer, offset: number): void {
+  target.write(hash('sha256', preimage, 'binary'), offset, HASH_BYTES, 'latin1');
 }
 
 /** SHA-256(0x01 || left || right). */

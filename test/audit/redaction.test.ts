@@ -143,6 +143,33 @@ describe('Redactor.text, by being a secret', () => {
   });
 });
 
+describe('Redactor.frequentText', () => {
+  it('takes out a value that became a secret after it was seen', () => {
+    let values: readonly string[] = [];
+    const changing = createRedactor({ secretValues: () => values });
+    for (const [secrets, text] of [
+      [[], 'rotated-value'],
+      [['rotated-value'], GONE],
+      [[], 'rotated-value'],
+    ] as const) {
+      values = secrets;
+      expect(changing.frequentText('rotated-value', 64)).to.equal(text);
+      expect(changing.frequentText('rotated-value', 64)).to.equal(text);
+    }
+  });
+
+  it('is the text, whatever was asked before', () => {
+    const texts = ['Mozilla/5.0', 'a\nb', 'x'.repeat(300), `Bearer ${HEX}`, 'AKIAIOSFODNN7EXAMPLE', 'é', ''];
+    for (const limit of [255, 5, 255, 300])
+      for (const text of texts) expect(plain.frequentText(text, limit)).to.equal(plain.text(text, limit));
+  });
+
+  it('goes on when there are more texts than it remembers', () => {
+    for (let n = 0; n < 3000; n += 1) expect(plain.frequentText(`agent ${n}`, 255)).to.equal(`agent ${n}`);
+    expect(plain.frequentText(`token ${JWT}`, 255)).to.equal(`token ${GONE}`);
+  });
+});
+
 describe('Redactor.meta, by key', () => {
   const AMOUNTS = ['tokens', 'cookies', 'credentials'];
   const SECRET_KEYS =

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { MongoMemoryServer } from 'mongodb-memory-server';
 import mongoose from 'mongoose';
-import { canonicalLine, canonicalText } from '../../src/evidence/line.js';
+import { canonicalLine, canonicalText, linePreimage } from '../../src/evidence/line.js';
 import { type Canonical, normalise } from '../../src/evidence/normalise.js';
 import { startMongod } from '../mongod.js';
 
@@ -78,7 +78,48 @@ function stored(meta: unknown): Record<string, unknown> {
   return { _id: 'a.000000000001', at: AT, meta: normalise(meta) };
 }
 
+/** RFC 8785 in a few slow lines: the engine's text of each value, members sorted. */
+function reference(value: Canonical): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(reference).join(',')}]`;
+  const members = Object.entries(value as Record<string, Canonical>).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${reference(member)}`).join(',')}}`;
+}
+
 describe('canonicalText', () => {
+  it('is what the RFC says of any value', () => {
+    const long = fc.string({ minLength: 100, maxLength: 300 });
+    const members = fc.dictionary(anyText, fc.oneof(anyValue, long), { maxKeys: 40 });
+    fc.assert(
+      fc.property(fc.oneof(anyValue, members), (value) => {
+        const canonical = normalise(value);
+        expect(canonicalText(canonical)).to.equal(reference(canonical));
+      }),
+      { numRuns: 1000, endOnFailure: true },
+    );
+  });
+
+  for (const text of ['x'.repeat(127), 'x'.repeat(128), 'é'.repeat(128), '"'.repeat(500), `${'x'.repeat(200)}\n`])
+    it(`quotes ${text.length} characters that begin with ${text.slice(0, 3)}`, () => {
+      expect(canonicalText(text)).to.equal(JSON.stringify(text));
+    });
+
+  it('has no greatest length', () => {
+    for (const unit of ['x', 'é', '"', '😀'])
+      for (const length of [131_060, 131_069, 131_070, 131_071, 131_072, 400_000]) {
+        const value = { text: unit.repeat(length / unit.length), list: ['a', { b: null }] };
+        expect(canonicalText(value) === reference(value), `${length} of ${unit}`).to.equal(true);
+      }
+    expect(canonicalText({ b: 1, a: 'short' })).to.equal('{"a":"short","b":1}');
+  });
+
+  it('is cut nowhere near the end of the memory that it is written to', () => {
+    for (let length = 131_040; length < 131_080; length += 1) {
+      const value = [true, null, 1.5, 'x'.repeat(100), { [`k${'y'.repeat(length - 160)}`]: 'é' }];
+      expect(canonicalText(value) === reference(value), String(length)).to.equal(true);
+    }
+  });
+
   it('writes numbers as RFC 8785 appendix B has them', () => {
     for (const [bits, text] of NUMBERS)
       expect(canonicalText(Buffer.from(bits, 'hex').readDoubleBE()), bits).to.equal(text);
@@ -118,6 +159,16 @@ describe('canonicalLine', () => {
     );
   });
 
+  it('is what a leaf hashes, behind a zero byte', () => {
+    const document = { _id: 'x', at: AT, meta: { text: 'é' } };
+    expect(linePreimage(document).toString()).to.equal(`\0${canonicalLine(document)}`);
+  });
+
+  it('tells documents apart whose members differ in name or order only', () => {
+    const lines = [{ a: 1, b: 2 }, { a: 1, c: 2 }, { a: 1 }, { b: 2, a: 1 }, {}, { a: 1, b: 2 }].map(canonicalLine);
+    expect(lines).to.deep.equal(['{"a":1,"b":2}', '{"a":1,"c":2}', '{"a":1}', '{"a":1,"b":2}', '{}', '{"a":1,"b":2}']);
+  });
+
   it('shows every member, also one that does not belong there', () => {
     expect(canonicalLine({ at: AT, added: 1 })).to.contain('"added":1');
   });
@@ -133,6 +184,9 @@ describe('canonicalLine', () => {
     'a class instance': { at: AT, meta: new Map() },
     'half a surrogate pair in a text': { at: AT, reason: 'a\ud800' },
     'half a surrogate pair in a key': { at: AT, meta: { '\udc00': 1 } },
+    "half a surrogate pair in a member's name": { at: AT, '\udc00': 1 },
+    'half a surrogate pair in a long text': { at: AT, reason: `${'x'.repeat(200)}\ud800` },
+    'a list with a hole': { at: AT, meta: { list: Array.from({ length: 2 }) } },
   };
   for (const [name, document] of Object.entries(FOREIGN))
     it(`refuses ${name}: it has no canonical text`, () => {
