@@ -26,5 +26,6 @@ export function readMember(owner: unknown, name: string): unknown {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof readMember(value, 'then') === 'function';
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return isObject && typeof readMember(value, 'then') === 'function';
 }

@@ -40,13 +40,16 @@ export function testify(closed: ClosedRequest, { rule, id }: Match, seen?: Witne
   return {
     action,
     target: described.target ?? rule.target,
-    at: closed.at,
-    ...whoIs(who, action),
-    ...verdict,
-    ...described,
+    at: described.at ?? closed.at,
+    actorId: described.actorId === undefined ? (who?.id ?? null) : described.actorId,
+    actorRole: described.actorRole ?? roleOf(who, described, action),
+    onBehalfOf: described.onBehalfOf === undefined ? who?.onBehalfOf : described.onBehalfOf,
+    tenantId: described.tenantId === undefined ? who?.tenantId : described.tenantId,
     status: verdict.status,
     reason: verdict.reason,
-    ...roleOf(who, described),
+    ipAddress: described.ipAddress,
+    userAgent: described.userAgent,
+    requestId: described.requestId,
     targetId: closed.said.targetId ?? described.targetId ?? seen?.targetId ?? targetIdOf(act, who),
     meta: metaOf(act, {
       ...seen?.meta,
@@ -112,20 +115,11 @@ function actorOf({ action, closed, seen }: Act, { status }: Verdict): Actor | nu
   return proved ?? presence.before() ?? presence.now();
 }
 
-function whoIs(who: Actor | null, action: string): Partial<AuditDraft> {
-  return {
-    actorId: who?.id ?? null,
-    // Whoever registers is a plain user, whatever an app makes of them in the same request.
-    actorRole: action === 'auth.register' ? 'USER' : (who?.role ?? 'USER'),
-    ...(who?.onBehalfOf === undefined ? {} : { onBehalfOf: who.onBehalfOf }),
-    ...(who?.tenantId === undefined ? {} : { tenantId: who.tenantId }),
-  };
-}
-
-/** A rule that names another actor without a role does not lend them the role of the one who was seen. */
-function roleOf(who: Actor | null, described: Partial<AuditDraft>): Partial<AuditDraft> {
+function roleOf(who: Actor | null, described: Partial<AuditDraft>, action: string): string {
+  // A rule that names another actor without a role does not lend them the role of the one who was seen.
   const isAnother = described.actorId !== undefined && described.actorId !== (who?.id ?? null);
-  return isAnother && described.actorRole === undefined ? { actorRole: 'USER' } : {};
+  // Whoever registers is a plain user, whatever an app makes of them in the same request.
+  return isAnother || action === 'auth.register' ? 'USER' : (who?.role ?? 'USER');
 }
 
 function targetIdOf({ action, id }: Act, who: Actor | null): string | null {
