@@ -38,7 +38,7 @@ async function insertByHand(): Promise<void> {
   const events = connection.collection(collection);
   const latest = { at: -1, _id: -1 } as const;
   await events.createIndexes([{ key: latest }, ...INDEXED.map((name) => ({ key: { [name]: 1 as const, ...latest } }))]);
-  app.post('/act', (req, res, next) => {
+  app.post('/act', (_req, res, next) => {
     const http = { method: 'POST', route: '/act', status: 200 };
     const event = {
       _id: randomUUID() as never,
