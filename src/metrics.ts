@@ -58,7 +58,7 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
     kind: 'histogram',
     unit: '{event}',
     description: 'Events of one batch',
-    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000],
   },
   'audit.write.duration': {
     kind: 'histogram',

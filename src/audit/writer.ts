@@ -11,8 +11,8 @@ import { countActs } from './pending.js';
 import type { AuditStore, InsertOutcome, UnnumberedEvent } from './store.js';
 import { streamOf } from './stream.js';
 
-/** Larger batches gain nothing; smaller ones cost a third of the speed. */
-const MAX_BATCH_EVENTS = 1000;
+/** Larger batches gain nothing; ones of 1,000 cost a fifteenth of the speed, ones of 250 a third. */
+const MAX_BATCH_EVENTS = 2000;
 /** Well under the server's 48 MB message and its 16 MB command. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 

@@ -64,10 +64,10 @@ function createWorld(openStream = (_id: string): Promise<boolean> => Promise.res
 describe('The writer', () => {
   it('has the next batch at the server before callers hear of the one before', async () => {
     const { order, pending, push, start } = createWorld();
-    push(1500);
+    push(2500);
     start();
     await pending.drained();
-    expect(order).to.deep.equal(['sent 1000', 'sent 500', 'told']);
+    expect(order).to.deep.equal(['sent 2000', 'sent 500', 'told']);
   });
 
   it('tells callers at once when nothing else waits', async () => {
@@ -83,12 +83,12 @@ describe('The writer', () => {
 
   it('ends a flush after the callers that it waits for were told', async () => {
     const { order, pending, push, start } = createWorld();
-    push(1000);
+    push(2000);
     const drained = pending.drained().then(() => order.push('drained'));
     push(500);
     start();
     await drained;
-    expect(order.slice(0, 4)).to.deep.equal(['sent 1000', 'sent 500', 'told', 'drained']);
+    expect(order.slice(0, 4)).to.deep.equal(['sent 2000', 'sent 500', 'told', 'drained']);
   });
 
   it('sends nothing of a stream before it is opened, and asks once', async () => {
@@ -98,10 +98,10 @@ describe('The writer', () => {
       order.push('opened');
       return Promise.resolve(true);
     });
-    push(1500);
+    push(2500);
     start();
     await pending.drained();
-    expect(order).to.deep.equal(['opened', 'sent 1000', 'sent 500', 'told']);
+    expect(order).to.deep.equal(['opened', 'sent 2000', 'sent 500', 'told']);
     expect(asked).to.have.length(1);
     expect(asked[0]).to.match(/^[0-9A-HJKMNP-TV-Z]{26}$/);
   });
