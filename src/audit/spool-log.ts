@@ -5,7 +5,7 @@ import type { AuditEvent } from '../event.js';
 import { isNameless } from './failure-limit.js';
 import { SpoolChangeFile } from './spool-change-file.js';
 import type { SpoolChange, SpoolChanges } from './spool-changes.js';
-import { writeSpoolLine, writeSpoolLines } from './spool-lines.js';
+import { writeSpoolEvents, writeSpoolLine } from './spool-lines.js';
 import { readSegment } from './spool-segment.js';
 import { streamOf } from './stream.js';
 import { syncFolder } from './sync-folder.js';
@@ -156,7 +156,7 @@ export class SpoolLog {
     const first = events[0]?._id ?? '';
     const segment = await this.#activeFor(first, isRead);
     const header = segment.bytes === 0 ? writeSpoolLine({ v: 1, first }) : Buffer.alloc(0);
-    const { bytes, lengths } = writeSpoolLines(events);
+    const { bytes, lengths } = writeSpoolEvents(events);
     const text = Buffer.concat([header, bytes]);
     try {
       await this.#active?.appendFile(text);

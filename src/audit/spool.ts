@@ -31,7 +31,7 @@ export interface SpoolParts {
 const MAX_GROUP_EVENTS = 2000;
 const MAX_GROUP_BYTES = 8 * 1024 * 1024;
 /** What part of the memory events may fill that are on disk already. */
-const WINDOW_SHARE = 4;
+const WINDOW_SHARE = 2;
 
 /** Accepted events on their way through the disk. */
 export class Spool implements Queue {
