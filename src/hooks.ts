@@ -21,7 +21,7 @@ export interface EventMap {
   'secret:rotated': { name: string; source: 'set' | 'provider' };
   /** A provider could not answer. */
   'secret:failed': { name: string; provider: string; code: string };
-  /** A listener or a filter of the app threw, rejected, hung or answered in a wrong shape. */
+  /** A listener, a filter or the `when` of a rule (`rule.when`) threw, rejected, hung or answered in a wrong shape. */
   'hook:failed': { hook: string; error: Error };
 }
 

@@ -92,13 +92,9 @@ export function strongroom(options: StrongroomOptions): Strongroom {
   const environment = resolveEnvironment(options.environment);
   const hooks = createHooks(options.hooks);
   const scopes = createScopeStorage();
-  const secrets = openSecretManager({
-    options: options.secrets,
-    environment,
-    hooks,
-    onSet: (name) => recordSecretAct(record, 'secret.rotate', name),
-    onInvalidate: (name) => recordSecretAct(record, 'secret.invalidate', name),
-  });
+  const recordAct = (action: string) => (name?: string) => recordSecretAct(record, action, name);
+  const acts = { onSet: recordAct('secret.rotate'), onInvalidate: recordAct('secret.invalidate') };
+  const secrets = openSecretManager({ options: options.secrets, environment, hooks, ...acts });
   const audit = options.audit === false ? {} : options.audit;
   const recording = resolveRecordingOptions(audit);
   const capture = resolveCaptureOptions(audit);
@@ -117,6 +113,7 @@ export function strongroom(options: StrongroomOptions): Strongroom {
     audit: { ...capture, enabled: options.audit !== false },
     recording,
     redact: (text) => redactor.text(text),
+    hookFailed: hooks.failed,
   });
   const settleActs = () => Promise.all([http.settle(), roles.settle(recording.timeoutMs)]);
 

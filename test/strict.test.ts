@@ -78,6 +78,21 @@ describe('Strict actions', () => {
     expect(answer).to.include('"code":"ERR_STRONGROOM_AUDIT_UNAVAILABLE"').and.to.not.include(MARK);
   }
 
+  it('are stored although the when of their rule fails, which is told as a failed hook', async () => {
+    const failed: string[] = [];
+    const when = (req: Request) => (req.body as { kind: string }).kind === 'real';
+    const rules = [{ method: 'POST', path: '/act', action: 'order.refund', when }];
+    const events = {
+      'hook:failed': ({ hook, error }: { hook: string; error: Error }) => failed.push(hook, error.name),
+    };
+    const room = open({ rules, strict: ['order.refund'] }, { hooks: { events: events as never } });
+    const app = express().use(room);
+    app.post('/act', (_req, res) => res.status(201).send(MARK));
+    expect(await sendRaw(await listen(app), post('/act'))).to.include(MARK);
+    expect(await told(room)).to.deep.equal([['order.refund', 'success', 201]]);
+    expect(failed).to.deep.equal(['rule.when', 'TypeError']);
+  });
+
   for (const [name, create] of EXPRESSES) {
     it(`wait for the server on ${name}, and are stored when their answer leaves`, async () => {
       const room = open({ strict: ['auth.login'] });

@@ -9,8 +9,12 @@ import type { HttpContext } from './context.js';
 import { type Deadlines, createDeadlines } from './deadlines.js';
 import type { FindMatches, Match } from './match.js';
 import type { Ending } from './outcome.js';
+import type { CaptureRule } from './rules.js';
+import { readDescription } from './said.js';
+import { sentStatus } from './sent-status.js';
 import { type StrictParts, StrictRequest } from './strict-request.js';
 import { type ClosedRequest, testify } from './testimony.js';
+import { askWhen, warnOfWhen, type WhenFailure } from './when.js';
 import type { WitnessedAct } from './witnessed.js';
 
 /** What capturing works with. */
@@ -27,6 +31,8 @@ export interface CaptureParts {
   readonly holdMs: number;
   /** Actions whose answer waits, and for how long; null: none. */
   readonly strict: StrictCapture | null;
+  /** Tells that something of the app failed, as hooks are told. */
+  readonly hookFailed: (hook: string, error: unknown) => void;
 }
 
 /** Strict actions of a room. */
@@ -67,7 +73,10 @@ export class Capture {
     if (this.#strict !== null) context.strict = new StrictRequest(context, this.#strict);
     res.on('finish', () => this.#end(context, hasLostSocket(context) ? 'aborted' : 'answered'));
     // A response that was finished is closed too: by then it is not open any more.
-    res.on('close', () => this.#end(context, 'aborted'));
+    res.on('close', () => {
+      context.strict?.closed();
+      this.#end(context, 'aborted');
+    });
     // The client went while middleware before this one worked: nothing will tell it again.
     if (res.destroyed) this.#end(context, 'aborted');
   }
@@ -90,8 +99,9 @@ export class Capture {
     this.#open.stop();
     this.#held.stop();
     for (const context of [...this.#held.values()]) {
-      this.#held.delete(context);
-      this.#conclude(context, 'aborted');
+      // Its handler may just have ended it.
+      context.strict?.closed();
+      if (this.#held.delete(context)) this.#conclude(context, 'aborted');
     }
   }
 
@@ -127,7 +137,7 @@ export class Capture {
   }
 
   #answered(context: HttpContext): void {
-    context.finalStatus = context.res.statusCode;
+    context.finalStatus = sentStatus(context.res);
     this.#conclude(context, 'answered');
   }
 
@@ -172,7 +182,7 @@ export class Capture {
     }
   }
 
-  #isStrict({ action }: AuditDraft): boolean {
+  #isStrict({ action }: Pick<AuditDraft, 'action'>): boolean {
     return this.#strict?.isStrict(action) ?? false;
   }
 
@@ -183,10 +193,11 @@ export class Capture {
 
   #addTestimony(context: HttpContext, ending: Ending): void {
     const match = isNoRoute(context, ending) ? undefined : this.#pick(context, ending);
-    const { req, res, presence, said, finalStatus: statusCode, hasSpokenAfterAbort: wasSaidAfterAbort } = context;
+    const { req, res, presence, said, finalStatus, hasSpokenAfterAbort: wasSaidAfterAbort } = context;
     const at = (ending === 'answered' ? null : context.abortedAt) ?? new Date();
-    const closed = { req, res, presence, said, wasSaidAfterAbort, ending, at };
-    const acts = context.acts({ isLogin: match?.rule.action === 'auth.login', ending, statusCode });
+    const statusCode = finalStatus ?? res.statusCode;
+    const closed = { req, res, presence, said, wasSaidAfterAbort, ending, statusCode, at };
+    const acts = context.acts({ isLogin: match?.rule.action === 'auth.login', ending, statusCode: finalStatus });
     for (const act of acts) {
       if (act.verdict !== null) context.sightings.add({ source: act.source, draft: testifyFor(act, closed, match) });
     }
@@ -195,13 +206,23 @@ export class Capture {
   }
 
   /** The first rule whose `when` agrees. `access.denied` is for what no rule before it matches by path and method. */
-  #pick({ method, url, req, res }: HttpContext, ending: Ending): Match | undefined {
-    const matches = this.#parts.findMatches(method, url);
+  #pick(context: HttpContext, ending: Ending): Match | undefined {
+    const matches = this.#parts.findMatches(context.method, context.url);
     return matches.find(({ rule }, index) => {
       const isDenial = rule.action === 'access.denied';
       if (isDenial && (ending !== 'answered' || index > 0)) return false;
-      return rule.when === undefined || attempt(() => rule.when?.(req, res)) === true;
+      const answer = askWhen(rule, context);
+      return typeof answer === 'boolean' ? answer : this.#isAgreed(rule, answer, context);
     });
+  }
+
+  /** Nobody knows whether the rule agrees: a strict act must not be left out for that, whatever else it would be told as. */
+  #isAgreed(rule: CaptureRule, failure: WhenFailure, { req, res }: HttpContext): boolean {
+    const described = rule.describe && readDescription(attempt(() => rule.describe?.(req, res)));
+    const isAgreed = this.#isStrict(rule) || this.#isStrict({ action: described?.action ?? rule.action });
+    warnOfWhen(rule, failure, isAgreed);
+    this.#parts.hookFailed('rule.when', failure.error);
+    return isAgreed;
   }
 }
 

@@ -42,6 +42,8 @@ export interface StrictWatch {
   recorded(durable: Promise<unknown>): void;
   /** A route was taken. */
   routed(): void;
+  /** The connection is gone, or the answer is through. */
+  closed(): void;
 }
 
 /** The context of one request in one room. What is seldom needed is read when it is asked for. */

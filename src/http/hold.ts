@@ -1,6 +1,7 @@
 /** Keeps back what a handler answers, as if it were sent, until it may leave or is replaced. It knows no rule and no trail. */
 import { type OutgoingHttpHeaders, type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
 import { callNative, sendRefusal } from './refusal.js';
+import { beginHead } from './sent-status.js';
 
 /** Whom a hold asks and tells. */
 export interface HoldParts {
@@ -8,17 +9,14 @@ export interface HoldParts {
   readonly isNeeded: () => boolean;
   /** Told once, when the handler would have sent the first bytes. */
   readonly onBegun: () => void;
-  /** Told once: the answer is complete, or more of it waits than is kept. */
+  /** Told once, never from within a call of the handler: the answer is complete, or more of it waits than is kept. MUST NOT throw. */
   readonly onDecided: () => void;
 }
 
 /** What is kept of an answer that is not complete; as much as one read of a file gives. */
 const MAX_HELD_BYTES = 64 * 1024;
 
-/** Stands where Node keeps the head that it is about to send: as then, `headersSent` is true and headers can no longer be set. */
-const HELD_HEAD = 'held';
-
-type Method = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints';
+type Method = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints' | 'writeProcessing';
 type Methods = Record<Method, (...args: unknown[]) => unknown>;
 
 /** The response with the two members of Node that say how far it is; middleware reads them too (express-session, compression, morgan). */
@@ -52,6 +50,7 @@ export class Hold {
   #bytes = 0;
   #isBegun = false;
   #isEnded = false;
+  #isDueSoon = false;
   #isDecided = false;
   #isDrainAwaited = false;
 
@@ -60,8 +59,8 @@ export class Hold {
     this.#parts = parts;
     this.#hasLeft = res.headersSent;
     if (this.#hasLeft) this.#isNeeded = true;
-    const { writeHead, write, end, flushHeaders, writeEarlyHints } = this.#res;
-    this.#original = { writeHead, write, end, flushHeaders, writeEarlyHints };
+    const { writeHead, write, end, flushHeaders, writeEarlyHints, writeProcessing } = this.#res;
+    this.#original = { writeHead, write, end, flushHeaders, writeEarlyHints, writeProcessing };
     this.#replaceMethods();
   }
 
@@ -70,9 +69,10 @@ export class Hold {
     return this.#state === 'holding';
   }
 
-  /** The answer counts as it is so far. */
+  /** The answer counts as it is so far. One that broke off counts as none: nobody got it, and its handler may still end it. */
   decide(): void {
-    if (this.#isDecided || this.#state !== 'holding') return;
+    const isBroken = this.#res.destroyed && !this.#isEnded;
+    if (this.#isDecided || isBroken || this.#state !== 'holding') return;
     this.#isDecided = true;
     this.#parts.onDecided();
   }
@@ -109,15 +109,17 @@ export class Hold {
         if (this.#state === 'passing') return Reflect.apply(original, this.#res, args);
         // The handler goes on and does not know. For Node the response has ended: its complaint would be an error nobody listens to.
         callBack(args);
-        return method === 'write' ? true : this.#res;
+        if (method === 'write') return true;
+        return method === 'flushHeaders' ? undefined : this.#res;
       };
     };
     on('writeHead', (args) => this.#writeHead(args));
     on('write', (args) => this.#write(args));
     on('end', (args) => this.#end(args));
     on('flushHeaders', () => this.#flushHeaders());
-    // Hints would tell what the answer will be, and too late to be of use.
+    // Hints would tell what the answer will be, and too late to be of use. Nothing that a handler says leaves before its act is durable.
     on('writeEarlyHints', (args) => callBack(args));
+    on('writeProcessing', (args) => callBack(args));
   }
 
   #writeHead(args: unknown[]): unknown {
@@ -126,11 +128,12 @@ export class Hold {
     const statusCode = Number(status) | 0;
     // Node says no, in its own words.
     if (res.headersSent || statusCode < 100 || statusCode > 999) return callNative(res, 'writeHead', args);
-    assertHeaders(typeof second === 'string' ? third : (second ?? third));
+    assertHeaders(typeof second === 'string' ? third : (second ?? third), res.getHeaderNames().length > 0);
     res.statusCode = statusCode;
     if (typeof second === 'string') res.statusMessage = second;
     this.#head = { args: this.#isImplicit ? null : args, statusCode, statusMessage: res.statusMessage };
-    res._header = HELD_HEAD;
+    // As when Node has written it: `headersSent` is true, and headers can no longer be set.
+    res._header = beginHead(statusCode);
     if (!this.#isImplicit && !this.#mustHold()) this.release();
     return res;
   }
@@ -148,16 +151,17 @@ export class Hold {
 
   #write(args: unknown[]): unknown {
     const [chunk, encoding] = args;
-    if (this.#isEnded || !isChunk(chunk)) return this.#refer('write', args);
+    // What nobody gets any more is not kept.
+    if (this.#isEnded || this.#res.destroyed || !isChunk(chunk)) return this.#refer('write', args);
     this.#completeHead();
     const bytes = typeof chunk === 'string' ? Buffer.byteLength(chunk, encodingOf(encoding)) : chunk.byteLength;
     return this.#keep('write', args, bytes);
   }
 
-  #flushHeaders(): unknown {
-    if (this.#isEnded) return undefined;
+  #flushHeaders(): void {
+    if (this.#isEnded) return;
     this.#completeHead();
-    return this.#keep('flushHeaders', [], 0);
+    this.#keep('flushHeaders', [], 0);
   }
 
   #keep(method: Method, args: unknown[], bytes: number): unknown {
@@ -167,9 +171,18 @@ export class Hold {
     this.#bytes += bytes;
     if (this.#bytes <= MAX_HELD_BYTES) return true;
     this.#isDrainAwaited = true;
-    this.decide();
-    // Deciding may have let it through at once.
-    return this.#state === 'holding' ? false : !this.#res.writableNeedDrain;
+    this.#decideSoon();
+    return false;
+  }
+
+  /** What the handler still says in the same breath counts: it does so too where nothing is held, since a socket takes its time. */
+  #decideSoon(): void {
+    if (this.#isDueSoon) return;
+    this.#isDueSoon = true;
+    setImmediate(() => {
+      this.#isDueSoon = false;
+      this.decide();
+    });
   }
 
   #begin(): void {
@@ -190,7 +203,7 @@ export class Hold {
       return this.#res;
     }
     this.#cover();
-    this.decide();
+    this.#decideSoon();
     return this.#res;
   }
 
@@ -257,19 +270,19 @@ function encodingOf(encoding: unknown): BufferEncoding {
   return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8';
 }
 
-/** Node would look at them only when the answer leaves, where nobody catches what it throws. */
-function assertHeaders(headers: unknown): void {
+/** Node would look at them only when the answer leaves, where nobody catches what it throws. Beside others it takes no list of pairs. */
+function assertHeaders(headers: unknown, hasOthers: boolean): void {
   if (typeof headers !== 'object' || headers === null) return;
-  for (const [name, value] of pairsOf(headers)) {
+  for (const [name, value] of pairsOf(headers, hasOthers)) {
     validateHeaderName(name);
     validateHeaderValue(name, value as string);
   }
 }
 
 /** Headers come as an object, as a flat list, or as a list of pairs. */
-function pairsOf(headers: object): [string, unknown][] {
+function pairsOf(headers: object, isFlat: boolean): [string, unknown][] {
   if (!Array.isArray(headers)) return Object.entries(headers).filter(([name]) => name !== '');
-  if (Array.isArray(headers[0])) return headers as [string, unknown][];
+  if (!isFlat && Array.isArray(headers[0])) return headers as [string, unknown][];
   return headers.flatMap((name: string, index) => (index % 2 === 0 ? [[name, headers[index + 1]]] : [])) as [
     string,
     unknown,

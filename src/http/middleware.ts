@@ -3,12 +3,12 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { type ResolvedRecordingOptions, resolveRecordingOptions } from '../audit/options.js';
 import type { ScopeStorage } from '../audit/context.js';
 import type { RecordDraft } from '../audit/recording.js';
-import { assertStrictNames, createIsStrict } from '../audit/strict-actions.js';
+import { assertStrictNames, createIsStrict, type IsStrict } from '../audit/strict-actions.js';
 import type { SecretsAccessor } from '../secrets/accessor.js';
 import { Capture } from './capture.js';
 import { HttpContext } from './context.js';
 import { createHeaders, type HeadersOption } from './headers.js';
-import { compileRules } from './match.js';
+import { compileRules, type FindMatches } from './match.js';
 import { listenToStrategies } from './passport.js';
 import type { ResolvedCaptureOptions } from './options.js';
 import { createRequestAudit, type RequestAudit } from './request-audit.js';
@@ -32,6 +32,8 @@ export interface HttpLayerParts {
   readonly redact?: RedactText | undefined;
   /** Whether the data layer tells by itself when this action really happened: then a route's word alone is no success. @defaultValue it tells nothing */
   readonly isSeenInData?: ((action: string) => boolean) | undefined;
+  /** Tells that a `when` of the app failed, as hooks are told. @defaultValue nobody is told */
+  readonly hookFailed?: ((hook: string, error: unknown) => void) | undefined;
   /** How long an aborted request is held for a handler that completes the act. @defaultValue 10 s */
   readonly holdMs?: number | undefined;
   /** Names of the app's own actions, and how long an answer waits for a strict event. @defaultValue none, 30 s */
@@ -53,26 +55,20 @@ export interface HttpLayer {
 }
 
 const DEFAULT_HOLD_MS = 10_000;
+const DEFAULT_RECORDING = resolveRecordingOptions({});
 
 /**
  * Creates the HTTP side of a room.
  * @throws {@link OptionsError} OPTIONS_INVALID for rules, helmet options or names of strict actions that are wrong.
  */
 export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
-  const { record, scopes, audit } = parts;
+  const { scopes, audit } = parts;
   const headers = createHeaders(parts.helmet);
-  const { actions, timeoutMs } = parts.recording ?? resolveRecordingOptions({});
+  const { actions } = parts.recording ?? DEFAULT_RECORDING;
   const rules = resolveRules(audit.rules);
   assertStrictNames(audit.strict, [...actions, ...rules.map(({ action }) => action)]);
   const isStrict = createIsStrict(audit.strict);
-  const capture = new Capture({
-    record,
-    findMatches: compileRules(rules),
-    isSeenInData: parts.isSeenInData ?? (() => false),
-    abandonAfterMs: audit.abandonAfterMs,
-    holdMs: parts.holdMs ?? DEFAULT_HOLD_MS,
-    strict: isStrict && { isStrict, timeoutMs },
-  });
+  const capture = createCapture(parts, { findMatches: compileRules(rules), isStrict });
   if (audit.passport !== undefined) listenToStrategies(audit.passport);
   const options = { ...audit, redact: parts.redact ?? ((text: string) => text) };
   const bound = createBindings(parts);
@@ -100,6 +96,22 @@ export function createHttpLayer(parts: HttpLayerParts): HttpLayer {
     witness: createWitness(parts),
     close: () => capture.close(),
   };
+}
+
+function createCapture(
+  parts: HttpLayerParts,
+  { findMatches, isStrict }: { findMatches: FindMatches; isStrict: IsStrict | null },
+): Capture {
+  const { timeoutMs } = parts.recording ?? DEFAULT_RECORDING;
+  return new Capture({
+    record: parts.record,
+    findMatches,
+    isSeenInData: parts.isSeenInData ?? (() => false),
+    abandonAfterMs: parts.audit.abandonAfterMs,
+    holdMs: parts.holdMs ?? DEFAULT_HOLD_MS,
+    strict: isStrict && { isStrict, timeoutMs },
+    hookFailed: parts.hookFailed ?? (() => undefined),
+  });
 }
 
 function createWitness({ scopes, record }: HttpLayerParts): HttpLayer['witness'] {

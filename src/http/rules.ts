@@ -16,6 +16,7 @@ import {
   optional,
 } from '../settings.js';
 import { observedOf } from './observed.js';
+import { sentStatus } from './sent-status.js';
 
 /** One kind of request that is recorded by itself. The first rule whose method and path match, and whose `when` agrees, wins. */
 export interface CaptureRule {
@@ -32,7 +33,8 @@ export interface CaptureRule {
   /** Type of the resource. @defaultValue `'system'` */
   target?: string | undefined;
   /**
-   * Asked at the end of the response; false: the next rules are tried. Must not be async. A throw is a no.
+   * Asked at the end of the response; false: the next rules are tried. Must not be async. A throw, and what is neither true nor false, is warned about
+   * once and told as `hook:failed`; then a rule with a strict action agrees, since its act must not be left out, and any other does not.
    * @defaultValue always
    */
   when?: ((req: Request, res: Response) => boolean) | undefined;
@@ -69,7 +71,7 @@ function isDeparture(req: Request): boolean {
 
 /** Somebody known was refused; the refusals of strangers are the noise of the internet. */
 function isDenial(req: Request, res: Response): boolean {
-  return res.statusCode === 403 && (observedOf(req)?.watchers.some((watcher) => watcher.isSomebodyKnown()) ?? false);
+  return sentStatus(res) === 403 && (observedOf(req)?.watchers.some((watcher) => watcher.isSomebodyKnown()) ?? false);
 }
 
 /** The default rules as the README shows them; the first that matches wins. */

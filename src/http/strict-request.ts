@@ -1,10 +1,10 @@
 /** One request of a room with strict actions: when its answer is held back, and when that may leave. It decides nothing about events. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { IsStrict } from '../audit/strict-actions.js';
-import { attempt } from './attempt.js';
 import type { HttpContext, StrictWatch } from './context.js';
 import { Hold } from './hold.js';
 import type { FindMatches, Match } from './match.js';
+import { askWhen } from './when.js';
 
 /** What all strict requests of a room share. */
 export interface StrictParts {
@@ -69,6 +69,12 @@ export class StrictRequest implements StrictWatch {
     );
   }
 
+  closed(): void {
+    this.#parts.begun.delete(this);
+    // The handler had said everything; what broke off counts for nothing.
+    if (this.#context.res.writableEnded) this.#hold?.decide();
+  }
+
   /** The handler has begun to answer and does not end: what it said so far counts, so that streams without an end can begin. */
   overdue(): void {
     this.#hold?.decide();
@@ -99,14 +105,13 @@ export class StrictRequest implements StrictWatch {
   /** The status is known. A rule is asked again at the end; a denial is one now or never. */
   #isNeeded(): boolean {
     if (this.#hasActed) return true;
-    const { method, url, req, res } = this.#context;
+    const { method, url } = this.#context;
     for (const [index, match] of this.#parts.findMatches(method, url).entries()) {
-      const { action, when } = match.rule;
-      const isDenial = action === 'access.denied';
-      const isOut = isDenial && (index > 0 || (when !== undefined && attempt(() => when(req, res)) !== true));
+      const isDenial = match.rule.action === 'access.denied';
+      const isOut = isDenial && (index > 0 || askWhen(match.rule, this.#context) === false);
       if (!isOut && this.#mayRecord(match)) return true;
       // The first rule that needs not be asked wins.
-      if (when === undefined) return false;
+      if (match.rule.when === undefined) return false;
     }
     return false;
   }
@@ -122,7 +127,7 @@ export class StrictRequest implements StrictWatch {
     // The trail says that nobody answered: a success now would contradict it.
     if (this.#context.isAbandoned) this.#hasFailed = true;
     this.#isDecided = true;
-    if (this.#hasFailed || this.#undurable === 0) this.#settleNow();
+    if (this.#hasFailed || this.#undurable === 0) this.#settle();
     else this.#parts.waiting.add(this);
   }
 
@@ -134,16 +139,12 @@ export class StrictRequest implements StrictWatch {
 
   /** Nobody is there who could catch: what Node or middleware in front says against the answer ends the connection. */
   #settle(): void {
+    this.#parts.waiting.delete(this);
     try {
-      this.#settleNow();
+      if (this.#hasFailed) this.#hold?.refuse(this.#headersBefore);
+      else this.#hold?.release();
     } catch {
       this.#context.res.destroy();
     }
-  }
-
-  #settleNow(): void {
-    this.#parts.waiting.delete(this);
-    if (this.#hasFailed) this.#hold?.refuse(this.#headersBefore);
-    else this.#hold?.release();
   }
 }

@@ -24,6 +24,8 @@ export interface ClosedRequest {
   readonly wasSaidAfterAbort: boolean;
   /** How the response ended. */
   readonly ending: Ending;
+  /** Status that was sent; of what was not finished, the one that would have been. */
+  readonly statusCode: number;
   /** When it ended. */
   readonly at: Date;
 }
@@ -76,12 +78,12 @@ function isPassage(action: string): boolean {
 
 function judgeAct(act: Act): Verdict {
   const { action, closed } = act;
-  const { ending, res, said } = closed;
+  const { ending, statusCode, said } = closed;
   if (ending === 'aborted' && wasCompletedAfterAbort(act)) return { status: 'success', reason: null };
   const hasAuthenticationChanged = said.status === 'success' || said.actor !== undefined || hasPassed(act);
-  const verdict = judge({ ending, statusCode: res.statusCode, action, hasAuthenticationChanged });
+  const verdict = judge({ ending, statusCode, action, hasAuthenticationChanged });
   const isNobodys = action === 'auth.logout' && closed.presence.before() === null && said.actor === undefined;
-  const mayBeDone = ending === 'answered' && res.statusCode < 400;
+  const mayBeDone = ending === 'answered' && statusCode < 400;
   return isNobodys && mayBeDone ? { status: 'failure', reason: 'unauthenticated' } : verdict;
 }
 
@@ -91,9 +93,9 @@ function hasPassed({ action, closed: { presence } }: Act): boolean {
 
 /** Work goes on when the client has gone; what was completed then is told as done. A login that was proven by token counts whenever it was said. */
 function wasCompletedAfterAbort({ action, closed }: Act): boolean {
-  const { presence, res, said, wasSaidAfterAbort } = closed;
+  const { presence, statusCode, said, wasSaidAfterAbort } = closed;
   // What the handler would have answered, had somebody been there to hear it.
-  if (res.statusCode >= 400) return false;
+  if (statusCode >= 400) return false;
   if (wasSaidAfterAbort || said.actor !== undefined) return true;
   if (action === 'auth.login') return presence.cameAfterAbort();
   return action === 'auth.logout' && presence.wentAfterAbort();

@@ -37,7 +37,7 @@ export interface TestRoom extends HttpLayer {
 }
 
 export type RoomOptions = Partial<ResolvedCaptureOptions> &
-  Partial<Pick<HttpLayerParts, 'helmet' | 'holdMs' | 'redact'>> & {
+  Partial<Pick<HttpLayerParts, 'helmet' | 'holdMs' | 'redact' | 'hookFailed'>> & {
     enabled?: boolean;
     timeoutMs?: number;
     /** When an event is durable; by default at once. */
@@ -48,7 +48,7 @@ const open: (() => unknown)[] = [];
 
 /** Creates a layer that records into an array. */
 export function createRoom(options: RoomOptions = {}): TestRoom {
-  const { helmet = false, holdMs, redact, timeoutMs, durable, ...audit } = options;
+  const { helmet = false, holdMs, redact, hookFailed, timeoutMs, durable, ...audit } = options;
   const recorded: Recorded[] = [];
   const scopes = createScopeStorage();
   const record: RecordDraft = (draft, origin) => {
@@ -66,6 +66,7 @@ export function createRoom(options: RoomOptions = {}): TestRoom {
     helmet,
     holdMs,
     redact,
+    hookFailed,
     recording: { actions: [], timeoutMs: timeoutMs ?? 30_000 },
     audit: {
       tenant: undefined,
