@@ -94,9 +94,12 @@ for (const [name, express] of EXPRESSES) {
       room.recorded.map(({ draft, http }) => [draft.status, draft.reason, http.status]);
 
     it('is told as it ended when its client goes in the same moment', async () => {
+      // From there the socket is closed before anything else can happen.
       const { port, room } = await open((req, res) => {
-        res.status(201).send(MARK);
-        req.socket.destroy();
+        setImmediate(() => {
+          res.status(201).send(MARK);
+          req.socket.destroy();
+        });
       });
       await sendRaw(port, requestFor());
       await roundTrip();
@@ -184,6 +187,18 @@ for (const [name, express] of EXPRESSES) {
       expectRefusal(answer);
       await until(() => given.length === 3);
       expect(given).to.deep.equal([undefined, undefined, undefined]);
+    });
+
+    it('takes nothing more when its client has gone, as Node says', async () => {
+      const errors: unknown[] = [];
+      const handler = (_req: Request, res: Response): void => {
+        res.write('part');
+        res.on('close', () => expect(res.write(MARK, (error) => errors.push(error))).to.equal(false));
+        res.destroy();
+      };
+      await sendRaw(await serve(express, createStrictRoom(), { handler }), requestFor());
+      await until(() => errors.length === 1);
+      expect(errors[0]).to.include({ code: 'ERR_STREAM_DESTROYED' });
     });
 
     it('is refused by Node as ever when a list of pairs stands beside other headers', async () => {
