@@ -3,7 +3,7 @@
 /** A number of milliseconds, or a number with its unit: `'250ms'`, `'30s'`, `'5m'`, `'1h'`, `'7d'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
-/** Says what is wrong with the value at `path`, or `undefined` when nothing is. MUST NOT put the value into the text. */
+/** Says what is wrong with the value at `path`, or `undefined` when nothing is. MUST NOT put the value into the text, unless it is a number where one belongs. */
 export type Check = (value: unknown, path: string) => string | undefined;
 
 /** One check for every member of an options object; the compiler keeps the list complete. */
@@ -130,12 +130,13 @@ export function durationBetween(minMs: number, maxMs: number = MAX_TIMER_MS): Ch
   };
 }
 
-/** Passes a whole number between the bounds. */
+/** Passes a whole number between the bounds. A wrong number is shown. */
 export function integerBetween(min: number, max: number): Check {
-  return matches(
-    (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
-    `a whole number from ${min} to ${max}`,
-  );
+  return (value, path) => {
+    if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return undefined;
+    const got = typeof value === 'number' ? String(value) : kindOf(value);
+    return `${path} must be a whole number from ${min} to ${max}, got ${got}`;
+  };
 }
 
 /** Passes a string that is not empty. */

@@ -164,6 +164,23 @@ describe('floods of failures', function suite() {
     expect(await stored()).to.have.length(3000);
   });
 
+  it('leaves room for evidence that names someone also when it is switched off', async () => {
+    const room = open({ failureLimit: false, maxPendingBytes: 256 * 1024 });
+    await room.audit.record({ action: 'user.update', actorId: 'u0' });
+    await server.kill();
+    for (let n = 0; n < 500; n += 1) void room.audit.record(failed());
+    expect(room.audit.stats().pendingBytes).to.be.within(48 * 1024, 64 * 1024);
+    const honest = Array.from({ length: 100 }, (_, n) =>
+      room.audit.record({ action: 'user.update', actorId: `u${n}` }),
+    );
+    await server.start();
+    await Promise.all(honest);
+    await room.audit.flush();
+    expect(sumOf((await stored()).filter(({ status }) => status === 'failure')) + room.audit.stats().lost).to.equal(
+      500,
+    );
+  });
+
   /** Serves an app; gives what logs in there. */
   async function serve(app: Express): Promise<(o: { ip: string; user: string; password: string }) => Promise<number>> {
     const listening = http.createServer(app);

@@ -675,7 +675,7 @@ describe('strongroom', function suite() {
       ],
       'a bound that is no number': [
         { audit: { uri: 'mongodb://x/y', maxPendingBytes: '64MB' } },
-        /audit\.maxPendingBytes must be a whole number/,
+        /audit\.maxPendingBytes must be a whole number from \d+ to \d+, got a string/,
       ],
       'a wrong environment': [{ audit: false, environment: 'prod' }, /environment/],
       'a wrong helmet': [{ audit: false, helmet: 'on' }, /helmet must be true, false or helmet's options/],
@@ -696,9 +696,9 @@ describe('strongroom', function suite() {
         { audit: { uri: 'mongodb://x/y', failureLimit: { burst: 1, perSeconds: 1 } } },
         /audit\.failureLimit: option "perSeconds" is unknown; did you mean "perSecond"\?/,
       ],
-      'half a limit': [
-        { audit: { uri: 'mongodb://x/y', failureLimit: { burst: 1 } } },
-        /audit\.failureLimit\.perSecond must be a whole number/,
+      'a limit that is no whole number, and shows it': [
+        { audit: { uri: 'mongodb://x/y', failureLimit: { burst: 1.5 } } },
+        /audit\.failureLimit\.burst must be a whole number from 0 to 1000000, got 1\.5/,
       ],
     };
     for (const [name, [options, message]] of Object.entries(wrong)) {

@@ -4,10 +4,16 @@ import type { UnnumberedEvent } from './store.js';
 
 /** Limits of the failures that name no actor. */
 export interface FailureLimitOptions {
-  /** How many may come at once, each an event of its own; a whole number from 0. */
-  burst: number;
-  /** How many a second may follow; a whole number from 0. */
-  perSecond: number;
+  /** How many may come at once, each an event of its own; a whole number from 0 to 1,000,000. @defaultValue `1000` */
+  burst?: number | undefined;
+  /** How many a second may follow; a whole number from 0 to 1,000,000. @defaultValue `100` */
+  perSecond?: number | undefined;
+}
+
+/** The limits with their defaults. */
+export interface ResolvedFailureLimit {
+  readonly burst: number;
+  readonly perSecond: number;
 }
 
 /** Length of the spaces of time that are told apart, in milliseconds. */
@@ -23,7 +29,7 @@ export function isNameless({ status, actorId, source }: UnnumberedEvent): boolea
 
 /** The limit of one instance: a token bucket, and beside it a table of who was told in this second. */
 export class FailureLimit {
-  readonly #limit: FailureLimitOptions;
+  readonly #limit: ResolvedFailureLimit;
   readonly #now: () => number;
   readonly #firsts = new Set<string>();
   #tokens: number;
@@ -31,7 +37,7 @@ export class FailureLimit {
   #second = Number.NaN;
 
   /** `now` is a clock in milliseconds that never steps back. */
-  constructor(limit: FailureLimitOptions, now: () => number) {
+  constructor(limit: ResolvedFailureLimit, now: () => number) {
     this.#limit = limit;
     this.#now = now;
     this.#tokens = limit.burst;

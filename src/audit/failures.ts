@@ -2,7 +2,7 @@
 import { AuditWriteError } from '../errors.js';
 import type { AuditEvent } from '../event.js';
 import type { Composed } from './compose.js';
-import { FailureLimit, type FailureLimitOptions, isNameless, SECOND_MS } from './failure-limit.js';
+import { FailureLimit, isNameless, type ResolvedFailureLimit, SECOND_MS } from './failure-limit.js';
 import { FailureSum } from './failure-sum.js';
 import type { Entry } from './outbox.js';
 import type { Queue } from './queue.js';
@@ -14,8 +14,8 @@ const MAX_WAITING = 10_000;
 
 /** What sums are made with. */
 export interface FailuresParts {
-  /** False: nothing is summed, and all the room may be filled. */
-  readonly limit: FailureLimitOptions | false;
+  /** False: nothing is summed. */
+  readonly limit: ResolvedFailureLimit | false;
   /** Actions that are never summed, since somebody waits for each; null: none. */
   readonly isStrict?: IsStrict | null;
   readonly pending: Pick<Queue, 'reserve' | 'push'>;
@@ -59,9 +59,9 @@ export class Failures {
     return this.#open.size;
   }
 
-  /** Whether such an event shares a part of the room. */
+  /** Whether such an event shares a part of the room, also where nothing is summed: what anybody can cause must not crowd out the rest. */
   limits(event: UnnumberedEvent): boolean {
-    return this.#limit !== null && isNameless(event);
+    return isNameless(event);
   }
 
   /** Takes a failure that is one too many: it is summed, or counted as lost. False: it is an event of its own. */

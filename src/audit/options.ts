@@ -16,7 +16,7 @@ import {
   readDuration,
 } from '../settings.js';
 import type { AddressPolicy } from './address.js';
-import type { FailureLimitOptions } from './failure-limit.js';
+import type { FailureLimitOptions, ResolvedFailureLimit } from './failure-limit.js';
 import { type RedactOptions, redactShape } from './redaction.js';
 
 /** How events are recorded, and what they say. */
@@ -40,7 +40,7 @@ export interface RecordingOptions {
   /**
    * Failures that name no actor, such as failed logins: up to the burst and the rate each is an event. Above that the first per second, action, target and IP
    * address (of IPv6 the /64) still is, up to 1,000 a second; the others are summed into one event per action and second with `meta: { count, lastAt }`. Those of
-   * strict actions are never summed. Such failures may fill a quarter of `maxPendingBytes`. `false`: every failure is an event, and they may fill all of it.
+   * strict actions are never summed. `false`: every failure is an event. In any case such failures may fill a quarter of `maxPendingBytes` and of `spool.maxBytes`.
    * @defaultValue `{ burst: 1000, perSecond: 100 }`
    */
   failureLimit?: FailureLimitOptions | false | undefined;
@@ -72,11 +72,13 @@ export interface ResolvedRecordingOptions {
   readonly pseudonymKey: string;
   readonly timeoutMs: number;
   readonly maxPendingBytes: number;
-  readonly failureLimit: FailureLimitOptions | false;
+  readonly failureLimit: ResolvedFailureLimit | false;
   readonly spool: ResolvedSpoolOptions | false;
 }
 
 const MIB = 1024 * 1024;
+
+const DEFAULT_LIMIT: ResolvedFailureLimit = { burst: 1000, perSecond: 100 };
 
 const DEFAULTS: ResolvedRecordingOptions = {
   app: null,
@@ -87,7 +89,7 @@ const DEFAULTS: ResolvedRecordingOptions = {
   pseudonymKey: 'AUDIT_PSEUDONYM_KEY',
   timeoutMs: 30_000,
   maxPendingBytes: 64 * MIB,
-  failureLimit: { burst: 1000, perSecond: 100 },
+  failureLimit: DEFAULT_LIMIT,
   spool: false,
 };
 
@@ -100,7 +102,7 @@ const isStorable = matches(
 );
 
 const isRate = integerBetween(0, 1_000_000);
-const isFailureLimit = objectOf<FailureLimitOptions>({ burst: isRate, perSecond: isRate });
+const isFailureLimit = objectOf<FailureLimitOptions>({ burst: optional(isRate), perSecond: optional(isRate) });
 
 /** An object has members to name; anything else is told both forms. */
 const checkFailureLimit: Check = (value, path) => {
@@ -143,9 +145,15 @@ export function resolveRecordingOptions(options: RecordingOptions): ResolvedReco
     pseudonymKey: options.pseudonymKey ?? DEFAULTS.pseudonymKey,
     timeoutMs: readDuration(options.timeout) ?? DEFAULTS.timeoutMs,
     maxPendingBytes: options.maxPendingBytes ?? DEFAULTS.maxPendingBytes,
-    failureLimit: options.failureLimit ?? DEFAULTS.failureLimit,
+    failureLimit: resolveFailureLimit(options.failureLimit ?? DEFAULTS.failureLimit),
     spool: resolveSpool(options.spool ?? DEFAULTS.spool),
   };
+}
+
+function resolveFailureLimit(limit: FailureLimitOptions | false): ResolvedFailureLimit | false {
+  if (limit === false) return false;
+  const { burst = DEFAULT_LIMIT.burst, perSecond = DEFAULT_LIMIT.perSecond } = limit;
+  return { burst, perSecond };
 }
 
 function resolveSpool(spool: SpoolOptions | false): ResolvedSpoolOptions | false {

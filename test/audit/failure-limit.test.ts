@@ -1,14 +1,16 @@
 /** Which failures are events of their own: bursts, rates, the first of a second. On a clock that the test moves. */
 import { expect } from 'chai';
-import { FailureLimit, type FailureLimitOptions, isNameless } from '../../src/audit/failure-limit.js';
+import { FailureLimit, type ResolvedFailureLimit, isNameless } from '../../src/audit/failure-limit.js';
+import { recordingShape, resolveRecordingOptions } from '../../src/audit/options.js';
 import type { UnnumberedEvent } from '../../src/audit/store.js';
+import { objectOf } from '../../src/settings.js';
 import { makeEvent } from './events.js';
 
 describe('audit/failure-limit', () => {
   let nowMs: number;
   let limit: FailureLimit;
 
-  const open = (options: FailureLimitOptions) => {
+  const open = (options: ResolvedFailureLimit) => {
     nowMs = 5_000_000;
     limit = new FailureLimit(options, () => nowMs);
   };
@@ -18,6 +20,22 @@ describe('audit/failure-limit', () => {
     Array.from({ length: count }, () => limit.admits(failure(given))).filter(Boolean).length;
   /** Takes the place of this client in this second, so that what follows is the rate alone. */
   const useUpFirst = () => admitted(1);
+
+  it('has a default for each member that is left out', () => {
+    for (const [given, resolved] of [
+      [undefined, { burst: 1000, perSecond: 100 }],
+      [{}, { burst: 1000, perSecond: 100 }],
+      [{ burst: 5 }, { burst: 5, perSecond: 100 }],
+      [
+        { burst: undefined, perSecond: 0 },
+        { burst: 1000, perSecond: 0 },
+      ],
+      [false, false],
+    ] as const) {
+      expect(objectOf(recordingShape)({ failureLimit: given }, 'audit')).to.equal(undefined);
+      expect(resolveRecordingOptions({ failureLimit: given }).failureLimit).to.deep.equal(resolved);
+    }
+  });
 
   it('lets a burst through, and of what follows at once only the first', () => {
     open({ burst: 10, perSecond: 5 });
