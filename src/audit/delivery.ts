@@ -4,8 +4,8 @@ import type { AuditEvent } from '../event.js';
 import type { Composed } from './compose.js';
 import type { GapMeta, Losses } from './losses.js';
 import type { ResolvedRecordingOptions } from './options.js';
-import { Pending } from './pending.js';
-import type { Queue } from './queue.js';
+import { countActs, Pending } from './pending.js';
+import { noRoom, type Queue } from './queue.js';
 import { Spool } from './spool.js';
 import { SpoolAdoption } from './spool-adoption.js';
 import type { OnDamage } from './spool-log.js';
@@ -104,7 +104,7 @@ export class Delivery {
   }
 
   #createSpool(parts: DeliveryParts): Spool {
-    const { options, collection = 'audit_events', hooks } = parts;
+    const { options, collection = 'audit_events', hooks, losses } = parts;
     return new Spool({
       options: options.spool as Exclude<typeof options.spool, false>,
       collection,
@@ -112,6 +112,10 @@ export class Delivery {
       maxPendingBytes: options.maxPendingBytes,
       hooks,
       damage: createDamage(parts),
+      onExcess: (entries, bound) => {
+        losses.note(bound.reason, { count: countActs(entries) });
+        for (const entry of entries) entry.reject(noRoom(bound));
+      },
       onReady: () => this.#writer.start(),
       onOpen: (directory) => this.#adoption?.begin(directory),
     });

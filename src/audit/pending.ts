@@ -84,6 +84,11 @@ export class Pending implements Outbox, Queue {
     return this.#bytes;
   }
 
+  /** Those of failures that name no actor. */
+  get namelessBytes(): number {
+    return this.#namelessBytes;
+  }
+
   /** When the oldest waiting event was accepted, on the monotonic clock. */
   get oldestMs(): number | undefined {
     return this.#entries[this.#front]?.acceptedMs;
@@ -142,10 +147,7 @@ export class Pending implements Outbox, Queue {
   /** Takes the first `count` entries out of the queue: their fate is known. `wake` when their callers were told. */
   settle(count: number): Entry[] {
     const settled = this.#entries.slice(this.#front, this.#front + count);
-    for (const { bytes, isNameless } of settled) {
-      this.#bytes -= bytes;
-      if (isNameless === true) this.#namelessBytes -= bytes;
-    }
+    this.#free(settled);
     this.#front += settled.length;
     this.#expired = Math.max(this.#expired, this.#base + this.#front);
     if (this.#front >= COMPACT_AT || this.#front === this.#entries.length) this.#compact();
@@ -163,6 +165,9 @@ export class Pending implements Outbox, Queue {
   durable(): Promise<void> {
     return this.drained();
   }
+
+  /** Nothing is on disk. */
+  acceptSpooled(): void {}
 
   /** There is no disk. */
   keep(): Promise<void> {
@@ -214,6 +219,23 @@ export class Pending implements Outbox, Queue {
     for (let index = this.#front; index < this.#entries.length; index += 1) {
       const entry = this.#entries[index] as Entry;
       entry.event = apply(entry.event);
+    }
+  }
+
+  /** Takes out entries that were accepted and for which there is no room after all; what has a number stays. */
+  takeOut(isExcess: (entry: Entry) => boolean): Entry[] {
+    const taken = new Set(this.peekAll().filter((entry) => entry.event._id === '' && isExcess(entry)));
+    const isTaken = (entry: Entry): boolean => taken.has(entry);
+    this.#expired -= this.#entries.slice(0, this.#expired - this.#base).filter(isTaken).length;
+    this.#entries = this.#entries.filter((entry) => !isTaken(entry));
+    this.#free([...taken]);
+    return [...taken];
+  }
+
+  #free(entries: readonly Entry[]): void {
+    for (const { bytes, isNameless } of entries) {
+      this.#bytes -= bytes;
+      if (isNameless === true) this.#namelessBytes -= bytes;
     }
   }
 

@@ -1,4 +1,5 @@
 /** What the recorder puts accepted events into, and what it waits for. A contract; it knows neither database nor disk. */
+import { AuditWriteError } from '../errors.js';
 import type { Entry, Outbox } from './outbox.js';
 
 /** Accepted events until they are stored. */
@@ -29,6 +30,8 @@ export interface Queue {
   durable(): Promise<void>;
   /** Lets go who waits. */
   wake(): void;
+  /** Lets go also who waits in `durable` for what is on disk, whatever the store does: the time is up. */
+  acceptSpooled(): void;
   /** Resolves when what waits now is on disk, or cannot be. */
   keep(): Promise<void>;
   /** Takes out what is nowhere but in memory: the end has come. */
@@ -41,4 +44,9 @@ export interface Bound {
   readonly reason: string;
   /** The same for people. */
   readonly text: string;
+}
+
+/** Says that a bound is reached. */
+export function noRoom({ text }: Bound): AuditWriteError {
+  return new AuditWriteError('AUDIT_UNAVAILABLE', `${text}: no room for more`);
 }

@@ -13,11 +13,12 @@ import type { ResolvedRecordingOptions } from './options.js';
 import { type AdoptedStreams, Delivery } from './delivery.js';
 import { countActs, tooLate } from './pending.js';
 import { createWaitingEntry } from './outbox.js';
+import { noRoom } from './queue.js';
 import type { Origin, RecordDraft } from './recording.js';
 import type { AuditStats } from './stats.js';
 import type { AuditStore } from './store.js';
 import type { IsStrict } from './strict-actions.js';
-import { inTime } from './time-limit.js';
+import { inTime, isInTime } from './time-limit.js';
 import type { Vocabulary } from './vocabulary.js';
 
 /** What the recorder works with. */
@@ -107,7 +108,7 @@ export class Recorder {
     return this.#delivery.open();
   }
 
-  /** Resolves when everything recorded so far is durable, and stored as far as MongoDB takes it; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */
+  /** Resolves when everything recorded so far is durable, and stored as far as MongoDB takes it; after `audit.timeout` the spool is enough, else it rejects with AUDIT_UNAVAILABLE. */
   async flush(): Promise<void> {
     const { timeoutMs } = this.#parts.options;
     if (!(await this.#settled(timeoutMs, () => this.#delivery.queue.durable()))) throw tooLate(timeoutMs);
@@ -262,9 +263,9 @@ export class Recorder {
   }
 
   #overflow(): AuditWriteError {
-    const { reason, text } = this.#delivery.queue.bound;
-    this.#losses.note(reason);
-    return new AuditWriteError('AUDIT_UNAVAILABLE', `${text}: no room for more`);
+    const { bound } = this.#delivery.queue;
+    this.#losses.note(bound.reason);
+    return noRoom(bound);
   }
 
   #refuse(draft: AuditDraft, error: unknown, settle: Settle): void {
@@ -276,19 +277,12 @@ export class Recorder {
   }
 
   /** Whether all that was accepted so far is through within the time. */
-  async #settled(timeoutMs: number, wait: () => Promise<void>): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs, false);
-    });
-    const done = Promise.allSettled(this.#preparing).then(async () => {
+  #settled(timeoutMs: number, wait: () => Promise<void>): Promise<boolean> {
+    const done = Promise.allSettled(this.#preparing).then(() => {
       this.#failures.release();
-      await wait();
-      return true as const;
+      return wait();
     });
-    const isThrough = await Promise.race([done, late]);
-    clearTimeout(timer);
-    return isThrough;
+    return isInTime(done, timeoutMs, () => this.#delivery.queue.acceptSpooled());
   }
 }
 

@@ -13,7 +13,7 @@ export interface SpoolAdoptionParts {
   readonly timeoutMs: number;
   readonly maxPendingBytes: number;
   /** The living instance's own spool. */
-  readonly spool: Spool;
+  readonly spool: Pick<Spool, 'pushAnyway' | 'quarantine' | 'room'>;
   readonly damage: OnDamage;
   readonly createWriter: (outbox: Outbox) => Writer;
 }
@@ -101,14 +101,17 @@ export class SpoolAdoption {
     if (directory === undefined) return;
     for (;;) {
       const log = this.#isStopped ? undefined : await directory.adoptLog();
-      if (log === undefined) break;
+      if (log === undefined) return;
       await this.#send(log);
     }
-    if (!this.#isStopped) this.#parts.spool.noteUsedBytes(await directory.usedBytes());
   }
 
   async #send(log: SpoolLog): Promise<void> {
+    // The end came while it was taken over: it stays for someone else, and nobody would let go of it here.
+    if (this.#isStopped) return log.close();
+    const { room } = this.#parts.spool;
     this.#log = log;
+    room.adopt(log);
     const sent = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
@@ -119,6 +122,7 @@ export class SpoolAdoption {
     this.#outbox.use(undefined);
     this.#window.settle(this.#window.size);
     await log.close();
+    room.adopt(undefined);
   }
 
   #proceed(): void {

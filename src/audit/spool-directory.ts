@@ -5,6 +5,7 @@ import type { AuditEvent } from '../event.js';
 import { canonicalLine } from '../evidence/line.js';
 import { Lease, Owners } from './spool-lease.js';
 import { SpoolLog } from './spool-log.js';
+import { readNamelessBytes } from './spool-nameless-file.js';
 import { createUlid } from './stream.js';
 import { syncFolder } from './sync-folder.js';
 
@@ -16,6 +17,12 @@ export interface SpoolPlace {
   readonly collection: string;
   /** Size from which a file is not appended to. */
   readonly segmentBytes: number;
+}
+
+/** Bytes, and how many of them are of failures that name no actor. */
+export interface SpoolUse {
+  readonly bytes: number;
+  readonly namelessBytes: number;
 }
 
 /** A log is a folder `<log>@<owner>`; renaming it is what makes it one's own, and succeeds once. */
@@ -69,9 +76,16 @@ export class SpoolDirectory {
     return undefined;
   }
 
-  /** Bytes of all logs, those of other processes included. */
-  async usedBytes(): Promise<number> {
-    return bytesBelow(this.#paths.logs);
+  /** What each log takes, by its name, those of other processes included. Never rejects. */
+  async measure(): Promise<Map<string, SpoolUse>> {
+    const names = await readdir(this.#paths.logs).catch(() => []);
+    const uses = names.map(async (name) => {
+      const folder = join(this.#paths.logs, name);
+      const bytes = await bytesBelow(folder);
+      const namelessBytes = Math.min(bytes, await readNamelessBytes(folder));
+      return [LOG.exec(name)?.[1] ?? name, { bytes, namelessBytes }] as const;
+    });
+    return new Map(await Promise.all(uses));
   }
 
   /** Keeps an event that can never be stored, for good. Rejects when the disk does not take it. */

@@ -14,8 +14,8 @@ export interface SpoolDiskParts {
   readonly onLog: (log: SpoolLog | undefined) => void;
   /** The disk is gone or back: what is spooled and what is not must not be of one stream, or a log would have a hole. */
   readonly onTurn: () => void;
-  /** The directory is there. */
-  readonly onOpen: (directory: SpoolDirectory) => void;
+  /** The directory is there; nothing is written before this resolves. */
+  readonly onOpen: (directory: SpoolDirectory) => Promise<void>;
   /** The clock, monotonic, ms. */
   readonly now?: () => number;
 }
@@ -106,7 +106,7 @@ export class SpoolDisk {
     const wanted = Math.floor(Math.min(maxBytes / 16, maxPendingBytes / 16, LARGEST_SEGMENT_BYTES));
     const segmentBytes = Math.max(SMALLEST_SEGMENT_BYTES, wanted);
     const directory = await SpoolDirectory.open({ directory: path, collection, segmentBytes });
-    onOpen(directory);
+    await onOpen(directory);
     return directory;
   }
 

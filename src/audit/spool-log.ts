@@ -1,30 +1,16 @@
 /** The spooled events of one instance: numbered files in one folder, appended to, read again in order, removed when they are stored. It knows no database. */
 import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { AuditEvent } from '../event.js';
 import { isNameless } from './failure-limit.js';
 import { SpoolChangeFile } from './spool-change-file.js';
 import type { SpoolChange, SpoolChanges } from './spool-changes.js';
 import { writeSpoolEvents, writeSpoolLine } from './spool-lines.js';
+import { readNamelessBytes, SpoolNamelessFile } from './spool-nameless-file.js';
 import { readSegment } from './spool-segment.js';
+import { isDone, type SpoolSegment, SpoolSegments } from './spool-segments.js';
 import { streamOf } from './stream.js';
 import { syncFolder } from './sync-folder.js';
-
-/** One file. */
-interface Segment {
-  readonly path: string;
-  bytes: number;
-  /** Those of failures that name no actor. */
-  namelessBytes: number;
-  /** Its events; undefined until a file that someone else wrote is read. */
-  count: number | undefined;
-  /** Those that are not stored yet. */
-  left: number;
-  /** Whether they were handed out. */
-  isRead: boolean;
-  /** The `_id` of its first event; '' until that is known. */
-  first: string;
-}
 
 /** What is done about events that the disk does not give back. */
 export interface OnDamage {
@@ -34,6 +20,8 @@ export interface OnDamage {
   lose(count: number): void;
 }
 
+/** Length of its name; behind it stands whose it is. */
+const ID_LENGTH = 26;
 const SEGMENT = /^\d{8}\.log$/;
 
 /** Appends, reads and forgets. Its async methods take turns. */
@@ -41,9 +29,10 @@ export class SpoolLog {
   readonly #folder: string;
   readonly #segmentBytes: number;
   readonly #changeFile: SpoolChangeFile;
-  #segments: Segment[] = [];
-  #bytes = 0;
-  #namelessBytes = 0;
+  readonly #namelessFile: SpoolNamelessFile;
+  readonly #segments = new SpoolSegments();
+  /** What another process told of the files that it wrote. */
+  #toldNamelessBytes = 0;
   #active: FileHandle | undefined;
   #next = 1;
   #turn: Promise<unknown> = Promise.resolve();
@@ -52,6 +41,7 @@ export class SpoolLog {
     this.#folder = folder;
     this.#segmentBytes = segmentBytes;
     this.#changeFile = new SpoolChangeFile(join(folder, 'changes'));
+    this.#namelessFile = new SpoolNamelessFile(folder);
   }
 
   /** Makes an empty one. Rejects when the folder cannot be made. */
@@ -67,12 +57,17 @@ export class SpoolLog {
     for (const name of names) {
       const path = join(folder, name);
       const { size: bytes } = await stat(path);
-      log.#bytes += bytes;
-      log.#segments.push({ path, bytes, namelessBytes: 0, count: undefined, left: 1, isRead: false, first: '' });
+      log.#segments.add({ path, bytes, namelessBytes: 0, count: undefined, left: 1, isRead: false, first: '' });
       log.#next = Number(name.slice(0, 8)) + 1;
     }
     await log.#changeFile.load();
+    log.#toldNamelessBytes = await readNamelessBytes(folder);
     return log;
+  }
+
+  /** Its name in the directory, whoever owns it. */
+  get id(): string {
+    return basename(this.#folder).slice(0, ID_LENGTH);
   }
 
   /** What became of events before they were sent. */
@@ -82,27 +77,27 @@ export class SpoolLog {
 
   /** Bytes on disk. */
   get bytes(): number {
-    return this.#bytes + this.#changeFile.bytes;
+    return this.#segments.bytes + this.#changeFile.bytes;
   }
 
-  /** Bytes of failures that name no actor, as far as this process wrote them. */
+  /** Bytes of failures that name no actor; of files of someone else about. */
   get namelessBytes(): number {
-    return this.#namelessBytes;
+    return Math.min(this.#segments.namelessBytes + this.#toldNamelessBytes, this.#segments.bytes);
   }
 
   /** Events that are not stored yet; a file of someone else that was not read yet counts as one. */
   get size(): number {
-    return this.#segments.reduce((sum, { left }) => sum + left, 0);
+    return this.#segments.size;
   }
 
   /** Those of them that were not handed out. */
   get unread(): number {
-    return this.#segments.reduce((sum, { isRead, left }) => (isRead ? sum : sum + left), 0);
+    return this.#segments.unread;
   }
 
   /** The stream of the first event that was not handed out; undefined where there is none, or it is not known yet. */
   get nextStream(): string | undefined {
-    const first = this.#segments.find(({ isRead, left }) => !isRead && left > 0)?.first ?? '';
+    const first = this.#segments.nextUnread?.first ?? '';
     return first === '' ? undefined : streamOf(this.changes.moved(first));
   }
 
@@ -126,15 +121,8 @@ export class SpoolLog {
 
   /** So many more are stored, in order. Files whose events are all stored go. */
   acknowledge(count: number): void {
-    let rest = count;
-    for (const segment of this.#segments) {
-      const taken = Math.min(segment.left, rest);
-      segment.left -= taken;
-      rest -= taken;
-      if (rest === 0) break;
-    }
-    if (this.#segments.some((segment) => isDone(segment)))
-      void this.#inTurn(() => this.#clear()).catch(() => undefined);
+    this.#segments.settle(count);
+    if (this.#segments.done.length > 0) void this.#inTurn(() => this.#clear()).catch(() => undefined);
   }
 
   /** Notes a change so that it survives this process. Resolves in any case: what cannot be written is at least applied. */
@@ -168,18 +156,16 @@ export class SpoolLog {
       throw error;
     }
     const nameless = lengths.filter((_, index) => isNameless(events[index] as AuditEvent));
-    this.#resize(
-      segment,
-      text.length,
-      nameless.reduce((sum, length) => sum + length, 0),
-    );
+    const namelessBytes = nameless.reduce((sum, length) => sum + length, 0);
+    this.#segments.resize(segment, { bytes: text.length, namelessBytes });
     segment.count = (segment.count ?? 0) + events.length;
     segment.left += events.length;
+    await this.#namelessFile.tell(this.namelessBytes);
   }
 
   /** The file to append to: all of one stream, and all kept by the caller or none, so that a file is read as a whole or not at all. */
-  async #activeFor(first: string, isRead: boolean): Promise<Segment> {
-    const last = this.#segments.at(-1);
+  async #activeFor(first: string, isRead: boolean): Promise<SpoolSegment> {
+    const { last } = this.#segments;
     if (this.#active !== undefined && last !== undefined) {
       if (last.bytes === 0) Object.assign(last, { first, isRead });
       const fits =
@@ -193,7 +179,7 @@ export class SpoolLog {
     this.#active = handle;
     await syncFolder(this.#folder);
     const segment = { path, bytes: 0, namelessBytes: 0, count: 0, left: 0, isRead, first };
-    this.#segments.push(segment);
+    this.#segments.add(segment);
     return segment;
   }
 
@@ -207,11 +193,10 @@ export class SpoolLog {
   }
 
   async #readNext(damage: OnDamage): Promise<AuditEvent[]> {
-    const index = this.#segments.findIndex(({ isRead, left }) => !isRead && left > 0);
-    const segment = this.#segments[index];
+    const segment = this.#segments.nextUnread;
     if (segment === undefined) return [];
-    if (index === this.#segments.length - 1) await this.#closeActive();
-    const after = this.#segments[index + 1];
+    const after = this.#segments.after(segment);
+    if (after === undefined) await this.#closeActive();
     const bytes = await this.#readFile(segment.path);
     const next = segment.count === undefined && after !== undefined ? await this.#readFile(after.path) : undefined;
     const { events, missing, unknown } = readSegment(bytes, { ...segment, next });
@@ -243,40 +228,31 @@ export class SpoolLog {
   }
 
   async #clear(): Promise<void> {
-    const active = this.#active === undefined ? undefined : this.#segments.at(-1);
-    for (const segment of this.#segments.filter((candidate) => isDone(candidate))) {
+    const active = this.#active === undefined ? undefined : this.#segments.last;
+    for (const segment of this.#segments.done) {
       if (segment === active) await this.#empty(segment);
       else await this.#remove(segment);
     }
   }
 
   /** Under a light load one file is used again and again. */
-  async #empty(segment: Segment): Promise<void> {
+  async #empty(segment: SpoolSegment): Promise<void> {
     if (segment.bytes === 0) return;
     await this.#active?.truncate(0);
-    this.#resize(segment, -segment.bytes, -segment.namelessBytes);
+    this.#segments.resize(segment, { bytes: -segment.bytes, namelessBytes: -segment.namelessBytes });
     segment.count = 0;
   }
 
-  async #remove(segment: Segment): Promise<void> {
+  async #remove(segment: SpoolSegment): Promise<void> {
     await unlink(segment.path).catch(() => undefined);
-    this.#resize(segment, -segment.bytes, -segment.namelessBytes);
-    this.#segments = this.#segments.filter((other) => other !== segment);
-  }
-
-  /** Sums are kept: they are asked for with each event. */
-  #resize(segment: Segment, bytes: number, namelessBytes: number): void {
-    segment.bytes += bytes;
-    segment.namelessBytes += namelessBytes;
-    this.#bytes += bytes;
-    this.#namelessBytes += namelessBytes;
+    this.#segments.remove(segment);
   }
 
   async #closeActive(): Promise<void> {
     const active = this.#active;
     this.#active = undefined;
     await active?.close().catch(() => undefined);
-    const last = this.#segments.at(-1);
+    const { last } = this.#segments;
     if (active !== undefined && last !== undefined && isDone(last)) await this.#remove(last);
   }
 
@@ -291,8 +267,4 @@ export class SpoolLog {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
-}
-
-function isDone({ isRead, left }: Segment): boolean {
-  return isRead && left === 0;
 }

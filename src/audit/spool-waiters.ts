@@ -1,4 +1,4 @@
-/** Who waits until what was recorded so far is stored, or at least on disk. Pure; it knows no event. */
+/** Who waits until what was recorded so far is stored, or at least on disk. It knows no event. */
 
 interface Waiter {
   readonly position: number;
@@ -6,27 +6,67 @@ interface Waiter {
   readonly resolve: () => void;
 }
 
-/** How far events are; positions count every event of the instance. */
-export interface Progress {
-  /** Up to here they are stored. */
-  readonly stored: number;
-  /** Up to here they are as durable as they get for now. */
-  readonly durable: number;
+/** How many events there are, now. */
+export interface SpoolCounts {
+  /** Those that are not stored yet. */
+  readonly waiting: () => number;
+  /** Those of them that are as durable as they get while the store takes nothing. */
+  readonly onDisk: () => number;
 }
 
-/** Waits of one instance. */
+/** Waits of one instance; positions count every event of it. */
 export class SpoolWaiters {
+  readonly #counts: SpoolCounts;
   #waiters: Waiter[] = [];
+  /** Events that nobody waits for any more. */
+  #through = 0;
+  #isHeldUp = false;
 
-  /** Waits until a position is stored; `acceptsSpooled`: or durable. */
-  wait(position: number, acceptsSpooled: boolean): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push({ position, acceptsSpooled, resolve }));
+  constructor(counts: SpoolCounts) {
+    this.#counts = counts;
   }
 
-  /** Lets go who has waited long enough. */
-  wake({ stored, durable }: Progress): void {
+  /** Waits until all that waits now is stored; `acceptsSpooled`: or is on disk and the store takes nothing. */
+  wait(acceptsSpooled: boolean): Promise<void> {
+    const position = this.#through + this.#counts.waiting();
+    const through = new Promise<void>((resolve) => this.#waiters.push({ position, acceptsSpooled, resolve }));
+    this.wake();
+    return through;
+  }
+
+  /** So many more are stored. */
+  noteStored(count: number): void {
+    this.#isHeldUp = false;
+    this.noteGone(count);
+  }
+
+  /** So many more are not here any more. */
+  noteGone(count: number): void {
+    this.#through += count;
+    this.wake();
+  }
+
+  /** The store takes nothing for now. */
+  noteHeldUp(): void {
+    this.#isHeldUp = true;
+    this.wake();
+  }
+
+  /** Lets go who waits for what is through by now. */
+  wake(): void {
+    this.#letGo(this.#isHeldUp);
+  }
+
+  /** Lets go also who would take what is on disk, whatever the store does: the time is up. */
+  hurry(): void {
+    this.#letGo(true);
+  }
+
+  #letGo(isSpoolEnough: boolean): void {
     if (this.#waiters.length === 0) return;
-    const isDue = ({ position, acceptsSpooled }: Waiter): boolean => position <= (acceptsSpooled ? durable : stored);
+    const durable = this.#through + (isSpoolEnough ? this.#counts.onDisk() : 0);
+    const isDue = ({ position, acceptsSpooled }: Waiter): boolean =>
+      position <= (acceptsSpooled ? durable : this.#through);
     const due = this.#waiters.filter(isDue);
     this.#waiters = this.#waiters.filter((waiter) => !isDue(waiter));
     for (const { resolve } of due) resolve();

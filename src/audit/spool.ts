@@ -3,12 +3,13 @@ import type { AuditEvent } from '../event.js';
 import type { HookBus } from '../hooks.js';
 import type { ResolvedSpoolOptions } from './options.js';
 import { type Entry, tellDurable } from './outbox.js';
-import { NAMELESS_SHARE, Pending } from './pending.js';
+import { Pending } from './pending.js';
 import type { Bound, Queue } from './queue.js';
 import type { SpoolDirectory } from './spool-directory.js';
 import { SpoolDisk } from './spool-disk.js';
 import type { OnDamage } from './spool-log.js';
 import { SpoolOutbox } from './spool-outbox.js';
+import { SpoolRoom } from './spool-room.js';
 import { SpoolWaiters } from './spool-waiters.js';
 import { createStream, type Stream } from './stream.js';
 
@@ -21,6 +22,8 @@ export interface SpoolParts {
   readonly maxPendingBytes: number;
   readonly hooks: HookBus;
   readonly damage: OnDamage;
+  /** Entries that were accepted before it was known that there is no room for them. */
+  readonly onExcess: (entries: readonly Entry[], bound: Bound) => void;
   /** There is something to send. */
   readonly onReady: () => void;
   /** The directory is there: what dead processes left may be taken over. */
@@ -36,20 +39,22 @@ const WINDOW_SHARE = 2;
 /** Accepted events on their way through the disk. */
 export class Spool implements Queue {
   readonly outbox: SpoolOutbox;
+  /** What all processes that share the directory leave. */
+  readonly room: SpoolRoom;
   readonly #parts: SpoolParts;
   readonly #numbers: Stream = createStream();
   readonly #window: Pending;
   /** What is not on disk yet. */
   readonly #intake: Pending;
   readonly #disk: SpoolDisk;
-  readonly #waiters = new SpoolWaiters();
-  #otherBytes = 0;
+  readonly #waiters = new SpoolWaiters({
+    waiting: () => this.size,
+    onDisk: () => (this.#disk.isDown ? 0 : this.outbox.size),
+  });
   #isSpoolFull = false;
   #lastDurableAt: Date | null = null;
   #running: Promise<void> | undefined;
   #isStopped = false;
-  #isHeldUp = false;
-  #stored = 0;
 
   constructor(parts: SpoolParts) {
     this.#parts = parts;
@@ -57,11 +62,13 @@ export class Spool implements Queue {
     this.#window = new Pending({ timeoutMs, maxBytes, numbers: this.#numbers });
     const otherBytes = (): number => this.#window.bytes;
     this.#intake = new Pending({ timeoutMs, maxBytes, otherBytes, numbers: this.#numbers });
+    this.room = new SpoolRoom({ maxBytes: parts.options.maxBytes, ownLog: () => this.#disk.log });
     this.#disk = new SpoolDisk({
       ...parts,
+      onOpen: (directory) => this.#begin(directory),
       onLog: (log) => {
         // What was not in memory is sent by whoever has it: nobody here hears of it any more.
-        if (log === undefined) this.#stored += this.outbox.size - this.#window.size;
+        if (log === undefined) this.#waiters.noteGone(this.outbox.size - this.#window.size);
         this.outbox.use(log);
       },
       onTurn: () => {
@@ -78,7 +85,7 @@ export class Spool implements Queue {
       quarantine: (event, reason) => this.quarantine(event, reason),
       onReady: parts.onReady,
       onSettled: (count) => this.#noteStored(count),
-      onHoldUp: () => this.#noteHeldUp(),
+      onHoldUp: () => this.#waiters.noteHeldUp(),
       onMove: (apply) => this.#intake.change(apply),
     });
   }
@@ -110,15 +117,19 @@ export class Spool implements Queue {
 
   /** The bound that is reached. */
   get bound(): Bound {
-    const { options, maxPendingBytes } = this.#parts;
+    const { maxPendingBytes } = this.#parts;
     return this.#isSpoolFull
-      ? { reason: 'spool_full', text: `${options.maxBytes} bytes of events wait in the spool` }
+      ? this.#spoolBound
       : { reason: 'memory_full', text: `${maxPendingBytes} bytes of events wait for the disk or MongoDB` };
+  }
+
+  get #spoolBound(): Bound {
+    return { reason: 'spool_full', text: `${this.#parts.options.maxBytes} bytes of events wait in the spool` };
   }
 
   /** @see Queue.reserve */
   reserve(bytes: number, isNameless: boolean = false): boolean {
-    this.#isSpoolFull = this.#isFull(bytes, isNameless);
+    this.#isSpoolFull = !this.#disk.isDown && !this.room.fits({ bytes, isNameless }, this.#intake);
     return !this.#isSpoolFull && this.#intake.reserve(bytes, isNameless);
   }
 
@@ -147,12 +158,22 @@ export class Spool implements Queue {
 
   /** @see Queue.drained */
   drained(): Promise<void> {
-    return this.#wait(false);
+    return this.#waiters.wait(false);
   }
 
   /** @see Queue.durable */
   durable(): Promise<void> {
-    return this.#wait(true);
+    return this.#waiters.wait(true);
+  }
+
+  /** @see Queue.wake */
+  wake(): void {
+    this.#waiters.wake();
+  }
+
+  /** @see Queue.acceptSpooled */
+  acceptSpooled(): void {
+    this.#waiters.hurry();
   }
 
   /** @see Queue.keep */
@@ -186,15 +207,11 @@ export class Spool implements Queue {
     await this.#disk.directory?.quarantine(event, reason);
   }
 
-  /** What all logs in the directory take, as of now. */
-  noteUsedBytes(bytes: number): void {
-    this.#otherBytes = Math.max(0, bytes - this.spoolBytes);
-  }
-
   /** Closes the files; what waits in them stays. */
   async close(): Promise<void> {
     this.#isStopped = true;
     this.outbox.stop();
+    this.room.end();
     await this.#disk.close();
   }
 
@@ -240,6 +257,7 @@ export class Spool implements Queue {
     this.#intake.settle(group.length);
     for (const entry of group) entry.spooled = true;
     this.#lastDurableAt = new Date();
+    this.room.noteWritten();
     if (isKept) this.outbox.deliver(group);
     else this.outbox.refill();
     return group;
@@ -251,37 +269,23 @@ export class Spool implements Queue {
     return [];
   }
 
-  #isFull(bytes: number, isNameless: boolean): boolean {
-    if (this.#disk.isDown) return false;
-    const { maxBytes } = this.#parts.options;
-    const nameless = this.#disk.log?.namelessBytes ?? 0;
-    if (isNameless && nameless > 0 && nameless + bytes > maxBytes * NAMELESS_SHARE) return true;
-    const used = this.spoolBytes + this.#otherBytes + this.#intake.bytes;
-    return used > 0 && used + bytes > maxBytes;
+  /** What was accepted before anyone could look at the directory has to fit too: or processes that die one after another would fill the disk. */
+  async #begin(directory: SpoolDirectory): Promise<void> {
+    await this.room.begin(directory);
+    if (!this.#disk.isDown) this.#refuseExcess();
+    this.#parts.onOpen(directory);
+  }
+
+  #refuseExcess(): void {
+    const excess = this.room.takeExcess(this.#intake);
+    if (excess.length === 0) return;
+    this.#parts.onExcess(excess, this.#spoolBound);
+    this.#waiters.noteGone(excess.length);
   }
 
   #noteStored(count: number): void {
-    this.#stored += count;
-    this.#isHeldUp = false;
-    this.wake();
+    this.#waiters.noteStored(count);
     if (this.#intake.size > 0) this.start();
-  }
-
-  #noteHeldUp(): void {
-    this.#isHeldUp = true;
-    this.wake();
-  }
-
-  #wait(acceptsSpooled: boolean): Promise<void> {
-    const through = this.#waiters.wait(this.#stored + this.size, acceptsSpooled);
-    this.wake();
-    return through;
-  }
-
-  /** Lets go who waits for what is through by now. */
-  wake(): void {
-    const isOnDisk = this.#isHeldUp && !this.#disk.isDown;
-    this.#waiters.wake({ stored: this.#stored, durable: this.#stored + (isOnDisk ? this.outbox.size : 0) });
   }
 }
 

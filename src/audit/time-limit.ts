@@ -12,3 +12,17 @@ export async function inTime<T>(work: Promise<T>, timeoutMs: number, tooLate: ()
     clearTimeout(timer);
   }
 }
+
+/** Whether the work comes to its end in time; what `onLate` lets end counts. The work MUST NOT reject. */
+export async function isInTime(work: Promise<unknown>, timeoutMs: number, onLate: () => void): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => {
+      onLate();
+      setImmediate(resolve, false);
+    }, timeoutMs);
+  });
+  const isThrough = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return isThrough;
+}

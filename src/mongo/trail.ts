@@ -60,7 +60,7 @@ export interface AuditTrail extends AuditRecorder, Evidence {
    * query of mongoose, which waits for its `then`, is run at once and given as a promise.
    */
   runAs<T>(actor: Actor, work: () => T): T;
-  /** Resolves when everything recorded so far is durable, that of finished requests included; rejects with AUDIT_UNAVAILABLE after `audit.timeout`. */
+  /** Resolves when everything recorded so far is durable, that of finished requests included; after `audit.timeout` what is in the spool is enough, else it rejects with AUDIT_UNAVAILABLE. */
   flush(): Promise<void>;
   /** Figures for health checks and dashboards. */
   stats(): AuditStats;
