@@ -29,7 +29,7 @@ export class SpoolRoom {
   readonly #parts: SpoolRoomParts;
   #directory: SpoolDirectory | undefined;
   #adopted: SpoolUser | undefined;
-  #measured: ReadonlyMap<string, SpoolUse> = new Map();
+  #measured = new Map<string, SpoolUse>();
   #others: SpoolUse = NOTHING;
   /** Own bytes at which it is measured again. */
   #nextBytes = 0;
@@ -56,6 +56,8 @@ export class SpoolRoom {
 
   /** This log of a dead process is ours now, and all that is written to it; undefined: it is gone. */
   adopt(log: SpoolUser | undefined): void {
+    // What was measured of the one before is not there any more.
+    this.#measured.delete(this.#adopted?.id ?? '');
     this.#adopted = log;
     this.#sum();
   }
