@@ -128,7 +128,7 @@ export class Hold {
     const statusCode = Number(status) | 0;
     // Node says no, in its own words.
     if (res.headersSent || statusCode < 100 || statusCode > 999) return callNative(res, 'writeHead', args);
-    assertHeaders(typeof second === 'string' ? third : (second ?? third), res.getHeaderNames().length > 0);
+    assertHeaders(typeof second === 'string' ? third : (second ?? third), this.#takesPairs());
     res.statusCode = statusCode;
     if (typeof second === 'string') res.statusMessage = second;
     this.#head = { args: this.#isImplicit ? null : args, statusCode, statusMessage: res.statusMessage };
@@ -136,6 +136,12 @@ export class Hold {
     res._header = beginHead(statusCode);
     if (!this.#isImplicit && !this.#mustHold()) this.release();
     return res;
+  }
+
+  /** Node takes no list of pairs beside other headers; what stands in its place in front (on-headers) does. */
+  #takesPairs(): boolean {
+    const native = (Object.getPrototypeOf(this.#res) as Outgoing).writeHead;
+    return this.#original.writeHead !== native || this.#res.getHeaderNames().length === 0;
   }
 
   /** As Node does before the first byte: through `writeHead`, since middleware behind adds its headers there. */
@@ -270,19 +276,19 @@ function encodingOf(encoding: unknown): BufferEncoding {
   return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8';
 }
 
-/** Node would look at them only when the answer leaves, where nobody catches what it throws. Beside others it takes no list of pairs. */
-function assertHeaders(headers: unknown, hasOthers: boolean): void {
+/** Node would look at them only when the answer leaves, where nobody catches what it throws. */
+function assertHeaders(headers: unknown, takesPairs: boolean): void {
   if (typeof headers !== 'object' || headers === null) return;
-  for (const [name, value] of pairsOf(headers, hasOthers)) {
+  for (const [name, value] of pairsOf(headers, takesPairs)) {
     validateHeaderName(name);
     validateHeaderValue(name, value as string);
   }
 }
 
 /** Headers come as an object, as a flat list, or as a list of pairs. */
-function pairsOf(headers: object, isFlat: boolean): [string, unknown][] {
+function pairsOf(headers: object, takesPairs: boolean): [string, unknown][] {
   if (!Array.isArray(headers)) return Object.entries(headers).filter(([name]) => name !== '');
-  if (!isFlat && Array.isArray(headers[0])) return headers as [string, unknown][];
+  if (takesPairs && Array.isArray(headers[0])) return headers as [string, unknown][];
   return headers.flatMap((name: string, index) => (index % 2 === 0 ? [[name, headers[index + 1]]] : [])) as [
     string,
     unknown,

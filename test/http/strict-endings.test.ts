@@ -1,4 +1,5 @@
 /** How an act is told whose answer breaks off, goes on, or is corrected at its very end: the same with strict actions as without them. */
+import compression from 'compression';
 import { expect } from 'chai';
 import type { Request, Response } from 'express';
 import { closeAll, createRoom, EXPRESSES, gate, openRaw, rawRequest, type RoomOptions, sendRaw, until } from './app.js';
@@ -216,6 +217,16 @@ for (const [name, express] of EXPRESSES) {
       };
       expect(await sendRaw(await serve(express, room, { handler }), requestFor())).to.include('fine');
       expect(thrown).to.have.length(1);
+    });
+
+    it('takes a list of pairs beside other headers where middleware in front does', async () => {
+      const front = [compression({ threshold: 0 }) as never];
+      const handler = (_req: Request, res: Response): void => {
+        res.set('X-Other', '1').writeHead(200, [['X-A', 'a']] as never);
+        res.end('fine');
+      };
+      const answer = await sendRaw(await serve(express, createStrictRoom(), { front, handler }), requestFor());
+      expect(answer).to.include('X-A: a').and.to.include('X-Other: 1').and.to.include('fine');
     });
   });
 }
