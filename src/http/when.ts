@@ -15,15 +15,15 @@ export interface WhenFailure {
 /** Whether a rule agrees to a request, or why nobody knows. Never throws; a promise is no answer, and its rejection is heard. */
 export function askWhen({ when }: CaptureRule, { req, res }: Pick<HttpContext, 'req' | 'res'>): boolean | WhenFailure {
   if (when === undefined) return true;
-  let answer: unknown;
   try {
-    answer = when(req, res);
+    const answer: unknown = when(req, res);
+    if (typeof answer === 'boolean') return answer;
+    const isPromise = answer !== undefined && attempt(() => answer) === undefined;
+    return { error: new TypeError(`when must answer true or false, got ${isPromise ? 'a promise' : kindOf(answer)}`) };
   } catch (error) {
+    // It threw, or gave what lets nobody look at it.
     return { error };
   }
-  if (typeof answer === 'boolean') return answer;
-  const isPromise = answer !== undefined && attempt(() => answer) === undefined;
-  return { error: new TypeError(`when must answer true or false, got ${isPromise ? 'a promise' : kindOf(answer)}`) };
 }
 
 /** Warns of it, once for each rule and kind of error. */

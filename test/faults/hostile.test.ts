@@ -110,6 +110,10 @@ const TARGETS: Readonly<Record<string, Target>> = {
   tenant: { audit: (hostile) => ({ tenant: hostile }), isRecorded: true },
   // Whether the rule applies is what it is asked for.
   'rules.when': { audit: (hostile) => ({ rules: [{ ...RULE, when: hostile }] }), isRecorded: false },
+  'rules.when of a strict action': {
+    audit: (hostile) => ({ rules: [{ ...RULE, when: hostile }], strict: [RULE.action] }),
+    isRecorded: true,
+  },
   'rules.describe': { audit: (hostile) => ({ rules: [{ ...RULE, describe: hostile }] }), isRecorded: true },
   'anchors.put': { audit: (hostile) => ({ evidence: { anchors: [{ put: hostile }] } }), isRecorded: true },
   'anchors.latest': {

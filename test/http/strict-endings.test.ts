@@ -250,6 +250,11 @@ describe('The when of a rule', () => {
     }),
     'answers with nothing': () => undefined,
     'answers with a text': () => 'yes',
+    'answers with what nobody can look at': () => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return proxy;
+    },
   };
 
   async function send(rule: object, options: RoomOptions = {}) {
