@@ -4,6 +4,7 @@ import type { AuditEvent } from '../event.js';
 import type { Composed } from './compose.js';
 import type { GapMeta, Losses } from './losses.js';
 import type { ResolvedRecordingOptions } from './options.js';
+import { createEntry, type Entry } from './outbox.js';
 import { countActs, Pending } from './pending.js';
 import { noRoom, type Queue } from './queue.js';
 import { Spool } from './spool.js';
@@ -111,7 +112,7 @@ export class Delivery {
       timeoutMs: options.timeoutMs,
       maxPendingBytes: options.maxPendingBytes,
       hooks,
-      damage: createDamage(parts),
+      damage: createDamage(parts, (gap) => this.#spool?.pushAnyway(gap)),
       onExcess: (entries, bound) => {
         losses.note(bound.reason, { count: countActs(entries) });
         for (const entry of entries) entry.reject(noRoom(bound));
@@ -122,15 +123,21 @@ export class Delivery {
   }
 }
 
-/** What is gone is counted and told, and an `audit.gap` stands for it. */
-function createDamage({ losses, createGap }: DeliveryParts): OnDamage {
-  const reason = 'spool_damaged';
+/** What is gone is counted and told, and an `audit.gap` stands for it: at its number, or on its own where that is not known. */
+function createDamage({ losses, createGap }: DeliveryParts, push: (gap: Entry) => void): OnDamage {
+  const tell = (reason: string, lost: number): void => {
+    losses.note(reason, { count: lost, gap: false });
+    const { event, bytes } = createGap({ lost, reason });
+    // It stands for no act: what it tells of is counted.
+    push({ ...createEntry(event, bytes), acts: 0 });
+  };
   return {
     fill(): AuditEvent {
-      losses.note(reason, { gap: false });
-      return createGap({ lost: 1, reason }).event;
+      losses.note('spool_damaged', { gap: false });
+      return createGap({ lost: 1, reason: 'spool_damaged' }).event;
     },
-    lose: (count) => losses.note(reason, { count }),
+    lose: (count) => tell('spool_damaged', count),
+    gone: (count) => tell('spool_gone', count),
   };
 }
 
@@ -140,7 +147,7 @@ function createAdoption(parts: DeliveryParts, spool: Spool): SpoolAdoption {
     timeoutMs: parts.options.timeoutMs,
     maxPendingBytes: parts.options.maxPendingBytes,
     spool,
-    damage: createDamage(parts),
+    damage: createDamage(parts, (gap) => spool.pushAnyway(gap)),
     createWriter: (pending) =>
       new Writer({
         ...parts,

@@ -9,7 +9,7 @@ const REPORT_EVERY_MS = 1000;
 export interface GapMeta {
   /** How many events are missing. */
   readonly lost: number;
-  /** Why: `memory_full`, `poison`, `roles_unread`, `commit_unknown`. */
+  /** Why: `memory_full`, `spool_full`, `spool_damaged`, `spool_gone`, `poison`, `roles_unread`, `commit_unknown`. */
   readonly reason: string;
   /** When the first of them was lost, ISO 8601. */
   readonly from?: string;

@@ -17,8 +17,10 @@ export interface Entry {
   readonly isNameless?: boolean;
   /** For how many acts it stands. @defaultValue 1 */
   readonly acts?: number;
-  /** Whether it is on disk: its caller and the listeners were told. */
+  /** Whether it is on disk. */
   spooled?: boolean;
+  /** Whether its caller and the listeners were told that it is durable. */
+  isDurable?: boolean;
   /** Keeps the promise. */
   readonly resolve: (event: AuditEvent) => void;
   /** Breaks the promise; the event may stay queued. */
@@ -51,13 +53,14 @@ export function createWaitingEntry(
   { resolve, reject }: Pick<Entry, 'resolve' | 'reject'>,
   { acceptedMs, isNameless }: { acceptedMs: number; isNameless: boolean },
 ): Entry {
-  return { event, bytes, acceptedMs, told: false, isNameless, spooled: false, resolve, reject };
+  return { event, bytes, acceptedMs, told: false, isNameless, spooled: false, isDurable: false, resolve, reject };
 }
 
 /** An entry that nobody waits for. */
 export function createEntry(event: UnnumberedEvent, bytes: number, spooled: boolean = false): Entry {
   const ignore = (): void => undefined;
-  return { event, bytes, acceptedMs: performance.now(), told: true, spooled, resolve: ignore, reject: ignore };
+  const acceptedMs = performance.now();
+  return { event, bytes, acceptedMs, told: true, spooled, isDurable: spooled, resolve: ignore, reject: ignore };
 }
 
 /** Tells the caller and all listeners that the event is durable. */

@@ -48,6 +48,8 @@ export class SpoolAdoption {
       pushGap: (entry) => spool.pushAnyway(entry),
       quarantine: (event, reason) => spool.quarantine(event, reason),
       onReady: () => this.#proceed(),
+      onUnreadable: () => void this.#outbox.leave(),
+      onGone: () => this.#proceed(),
       onSettled: () => this.#proceed(),
       onHoldUp: () => undefined,
       onMove: () => undefined,

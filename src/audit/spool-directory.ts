@@ -1,10 +1,10 @@
 /** The directory that several processes share: whose log is whose, what dead ones left, what can never be stored. It knows no database. */
-import { mkdir, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuditEvent } from '../event.js';
 import { canonicalLine } from '../evidence/line.js';
 import { Lease, Owners } from './spool-lease.js';
-import { SpoolLog } from './spool-log.js';
+import { SENT, SpoolLog } from './spool-log.js';
 import { readNamelessBytes } from './spool-nameless-file.js';
 import { createUlid } from './stream.js';
 import { syncFolder } from './sync-folder.js';
@@ -28,6 +28,8 @@ export interface SpoolUse {
 /** A log is a folder `<log>@<owner>`; renaming it is what makes it one's own, and succeeds once. */
 const LOG = /^([0-9A-Z]{26})@([0-9A-Z]{26})$/;
 const OWNER = /^[0-9A-Z]{26}$/;
+/** For so long it is remembered that a log was sent. */
+const SENT_MS = 24 * 60 * 60 * 1000;
 const PRIVATE = { recursive: true, mode: 0o700 } as const;
 
 /** One trail's part of a spool directory, as one instance sees it. */
@@ -109,11 +111,14 @@ export class SpoolDirectory {
 
   /** Leases of the dead, when no log is theirs any more. */
   async #forgetDead(): Promise<void> {
-    const logs = (await readdir(this.#paths.logs)).map((name) => LOG.exec(name)?.[2]);
+    const names = await readdir(this.#paths.logs);
+    const logs = names.map((name) => LOG.exec(name)?.[2]);
     for (const id of await readdir(this.#paths.owners)) {
       if (!OWNER.test(id) || id === this.#lease.id || logs.includes(id)) continue;
       if (!(await this.#owners.isAlive(id))) await unlink(join(this.#paths.owners, id)).catch(() => undefined);
     }
+    for (const name of names.filter((sent) => sent.endsWith(`@${SENT}`)))
+      await forgetLater(join(this.#paths.logs, name));
   }
 }
 
@@ -148,6 +153,12 @@ export async function bytesBelow(folder: string): Promise<number> {
     );
   });
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+/** Removes the empty folder that stands for a log that was sent, when whoever wrote it is long over. */
+async function forgetLater(folder: string): Promise<void> {
+  const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+  if (Date.now() - mtimeMs > SENT_MS) await rmdir(folder).catch(() => undefined);
 }
 
 function lineOf(event: AuditEvent): string {

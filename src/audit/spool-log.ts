@@ -1,6 +1,6 @@
 /** The spooled events of one instance: numbered files in one folder, appended to, read again in order, removed when they are stored. It knows no database. */
 import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { AuditEvent } from '../event.js';
 import { isNameless } from './failure-limit.js';
 import { SpoolChangeFile } from './spool-change-file.js';
@@ -18,7 +18,12 @@ export interface OnDamage {
   fill(id: string): AuditEvent;
   /** So many are gone, and nobody knows their numbers. */
   lose(count: number): void;
+  /** So many are gone, for someone removed them. */
+  gone(count: number): void;
 }
+
+/** Stands where the name of an owner would, for a log that was taken over and is sent. */
+export const SENT = 'sent';
 
 /** Length of its name; behind it stands whose it is. */
 const ID_LENGTH = 26;
@@ -33,6 +38,7 @@ export class SpoolLog {
   readonly #segments = new SpoolSegments();
   /** What another process told of the files that it wrote. */
   #toldNamelessBytes = 0;
+  #isAdopted = false;
   #active: FileHandle | undefined;
   #next = 1;
   #turn: Promise<unknown> = Promise.resolve();
@@ -61,6 +67,7 @@ export class SpoolLog {
       log.#next = Number(name.slice(0, 8)) + 1;
     }
     await log.#changeFile.load();
+    log.#isAdopted = true;
     log.#toldNamelessBytes = await readNamelessBytes(folder);
     return log;
   }
@@ -132,11 +139,23 @@ export class SpoolLog {
     return this.#inTurn(() => this.#note(change)).catch(() => undefined);
   }
 
+  /** Whether nobody has it any more, and nobody has sent it: someone removed it. False where that cannot be told. */
+  async isRemoved(): Promise<boolean> {
+    try {
+      return !(await readdir(dirname(this.#folder))).some((name) => name.startsWith(`${this.id}@`));
+    } catch (error) {
+      return (error as { code?: unknown }).code === 'ENOENT';
+    }
+  }
+
   /** Closes the files; removes them when nothing is left in them. */
   close(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#closeActive();
-      if (this.size === 0) await rm(this.#folder, { recursive: true, force: true });
+      if (this.size > 0) return;
+      // Its first owner may still live, frozen: he must not take it for removed.
+      if (this.#isAdopted) await mkdir(join(dirname(this.#folder), `${this.id}@${SENT}`)).catch(() => undefined);
+      await rm(this.#folder, { recursive: true, force: true });
     });
   }
 

@@ -22,6 +22,10 @@ export interface SpoolOutboxParts {
   readonly quarantine: (event: AuditEvent, reason: string) => Promise<void>;
   /** There is something to send. */
   readonly onReady: () => void;
+  /** The log does not give the rest; `leave` is to follow. */
+  readonly onUnreadable: (error: unknown) => void;
+  /** So many are not here any more and will not be sent from here. */
+  readonly onGone: (count: number) => void;
   /** So many are stored: there is room. */
   readonly onSettled: (count: number) => void;
   /** The store takes nothing for now. */
@@ -35,6 +39,9 @@ export class SpoolOutbox implements Outbox {
   readonly #parts: SpoolOutboxParts;
   #log: SpoolLog | undefined;
   #isReading = false;
+  #reading: Promise<void> = Promise.resolve();
+  /** Entries in memory that stand in a log that is not ours any more. */
+  readonly #foreign = new WeakSet<Entry>();
   #isStopped = false;
   #spillSinceMs = 0;
 
@@ -68,10 +75,28 @@ export class SpoolOutbox implements Outbox {
     return this.isCaughtUp && this.#parts.window.bytes + bytes <= this.#parts.windowBytes;
   }
 
-  /** Sends what this log holds; undefined: there is none any more, what is in memory stays. */
+  /** Sends what this log holds; undefined: all of the last one is sent. */
   use(log: SpoolLog | undefined): void {
     this.#log = log;
     this.refill();
+  }
+
+  /**
+   * The log's folder is not there any more: someone else has it, since this process was taken for dead, and sends the rest; or it was removed, and the
+   * rest is lost. What is in memory is sent all the same. Never rejects.
+   */
+  async leave(): Promise<void> {
+    const log = this.#log;
+    await this.#reading;
+    if (log === undefined || this.#log !== log) return;
+    this.#log = undefined;
+    const { unread } = log;
+    const inMemory = this.#parts.window.peekAll().filter((entry) => entry.spooled === true);
+    for (const entry of inMemory) this.#foreign.add(entry);
+    this.#parts.onGone(unread);
+    if (!(await log.isRemoved())) return;
+    for (const entry of inMemory) entry.spooled = false;
+    if (unread > 0) this.#parts.damage.gone(unread);
   }
 
   /** Adds entries behind all others; only when it is caught up. */
@@ -88,7 +113,7 @@ export class SpoolOutbox implements Outbox {
   /** @see Outbox.settle */
   settle(count: number): Entry[] {
     const settled = this.#parts.window.settle(count);
-    const spooled = settled.filter((entry) => entry.spooled === true).length;
+    const spooled = settled.filter((entry) => entry.spooled === true && !this.#foreign.has(entry)).length;
     if (spooled > 0) this.#log?.acknowledge(spooled);
     this.refill();
     if (settled.length > 0) this.#parts.onSettled(settled.length);
@@ -136,7 +161,7 @@ export class SpoolOutbox implements Outbox {
     if (window.oldestMs !== undefined) this.#spillSinceMs = window.oldestMs;
     if (window.size > 0 && window.bytes > windowBytes / 2) return;
     this.#isReading = true;
-    void this.#read(log);
+    this.#reading = this.#read(log);
   }
 
   /** Reads nothing more. */
@@ -149,11 +174,12 @@ export class SpoolOutbox implements Outbox {
       const events = await log.readNext(this.#parts.damage);
       // Someone may have begun to write under their numbers while they were read.
       if (this.#log === log) this.#push(events.map((event) => log.changes.apply(event)));
-    } catch {
-      // Someone else has the log, since this process was taken for dead: he sends the rest.
-      if (this.#log === log) this.#log = undefined;
+      this.#isReading = false;
+    } catch (error) {
+      this.#isReading = false;
+      if (this.#log === log) this.#parts.onUnreadable(error);
+      return;
     }
-    this.#isReading = false;
     this.#parts.onReady();
     this.refill();
   }

@@ -102,7 +102,7 @@ export class SpoolRoom {
   }
 
   async #read(): Promise<void> {
-    this.#measured = (await this.#directory?.measure()) ?? new Map();
+    this.#measured = (await this.#directory?.measure()) ?? new Map<string, SpoolUse>();
     this.#sum();
   }
 

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { bytesBelow, spoolPaths } from './spool-directory.js';
 import { Owners } from './spool-lease.js';
+import { SENT } from './spool-log.js';
 
 /** One event in quarantine. */
 interface QuarantinedEvent {
@@ -37,7 +38,8 @@ export async function surveySpool(directory: string, collection: string): Promis
   const paths = spoolPaths(directory, collection);
   await readdir(directory);
   const owners = new Owners(paths.owners);
-  const logs = (await namesIn(paths.logs)).map(async (name) => {
+  const names = (await namesIn(paths.logs)).filter((name) => !name.endsWith(`@${SENT}`));
+  const logs = names.map(async (name) => {
     const folder = join(paths.logs, name);
     return {
       folder,

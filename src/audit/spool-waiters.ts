@@ -6,29 +6,31 @@ interface Waiter {
   readonly resolve: () => void;
 }
 
-/** How many events there are, now. */
-export interface SpoolCounts {
-  /** Those that are not stored yet. */
+/** What it works with. */
+export interface SpoolWaitersParts {
+  /** Events that are not stored yet, now. */
   readonly waiting: () => number;
   /** Those of them that are as durable as they get while the store takes nothing. */
   readonly onDisk: () => number;
+  /** There are fewer now. */
+  readonly onProgress: () => void;
 }
 
 /** Waits of one instance; positions count every event of it. */
 export class SpoolWaiters {
-  readonly #counts: SpoolCounts;
+  readonly #parts: SpoolWaitersParts;
   #waiters: Waiter[] = [];
   /** Events that nobody waits for any more. */
   #through = 0;
   #isHeldUp = false;
 
-  constructor(counts: SpoolCounts) {
-    this.#counts = counts;
+  constructor(parts: SpoolWaitersParts) {
+    this.#parts = parts;
   }
 
   /** Waits until all that waits now is stored; `acceptsSpooled`: or is on disk and the store takes nothing. */
   wait(acceptsSpooled: boolean): Promise<void> {
-    const position = this.#through + this.#counts.waiting();
+    const position = this.#through + this.#parts.waiting();
     const through = new Promise<void>((resolve) => this.#waiters.push({ position, acceptsSpooled, resolve }));
     this.wake();
     return through;
@@ -44,6 +46,7 @@ export class SpoolWaiters {
   noteGone(count: number): void {
     this.#through += count;
     this.wake();
+    this.#parts.onProgress();
   }
 
   /** The store takes nothing for now. */
@@ -64,7 +67,7 @@ export class SpoolWaiters {
 
   #letGo(isSpoolEnough: boolean): void {
     if (this.#waiters.length === 0) return;
-    const durable = this.#through + (isSpoolEnough ? this.#counts.onDisk() : 0);
+    const durable = this.#through + (isSpoolEnough ? this.#parts.onDisk() : 0);
     const isDue = ({ position, acceptsSpooled }: Waiter): boolean =>
       position <= (acceptsSpooled ? durable : this.#through);
     const due = this.#waiters.filter(isDue);

@@ -50,6 +50,9 @@ export class Spool implements Queue {
   readonly #waiters = new SpoolWaiters({
     waiting: () => this.size,
     onDisk: () => (this.#disk.isDown ? 0 : this.outbox.size),
+    onProgress: () => {
+      if (this.#intake.size > 0) this.start();
+    },
   });
   #isSpoolFull = false;
   #lastDurableAt: Date | null = null;
@@ -67,9 +70,8 @@ export class Spool implements Queue {
       ...parts,
       onOpen: (directory) => this.#begin(directory),
       onLog: (log) => {
-        // What was not in memory is sent by whoever has it: nobody here hears of it any more.
-        if (log === undefined) this.#waiters.noteGone(this.outbox.size - this.#window.size);
-        this.outbox.use(log);
+        if (log === undefined) void this.outbox.leave();
+        else this.outbox.use(log);
       },
       onTurn: () => {
         this.#intake.forgetNumbers();
@@ -84,7 +86,12 @@ export class Spool implements Queue {
       pushGap: (entry) => this.pushAnyway(entry),
       quarantine: (event, reason) => this.quarantine(event, reason),
       onReady: parts.onReady,
-      onSettled: (count) => this.#noteStored(count),
+      onUnreadable: (error) => {
+        this.#disk.fail(error);
+        void this.outbox.leave();
+      },
+      onGone: (count) => this.#waiters.noteGone(count),
+      onSettled: (count) => this.#waiters.noteStored(count),
       onHoldUp: () => this.#waiters.noteHeldUp(),
       onMove: (apply) => this.#intake.change(apply),
     });
@@ -255,7 +262,7 @@ export class Spool implements Queue {
     );
     if (this.#isStopped) return [];
     this.#intake.settle(group.length);
-    for (const entry of group) entry.spooled = true;
+    for (const entry of group) entry.spooled = entry.isDurable = true;
     this.#lastDurableAt = new Date();
     this.room.noteWritten();
     if (isKept) this.outbox.deliver(group);
@@ -281,11 +288,6 @@ export class Spool implements Queue {
     if (excess.length === 0) return;
     this.#parts.onExcess(excess, this.#spoolBound);
     this.#waiters.noteGone(excess.length);
-  }
-
-  #noteStored(count: number): void {
-    this.#waiters.noteStored(count);
-    if (this.#intake.size > 0) this.start();
   }
 }
 

@@ -237,7 +237,7 @@ export class Writer {
     // Before anyone else sees the events: what is sealed is what was stored.
     if (settled.length > 0) this.#parts.onStored(settled.map(({ event }) => event));
     for (const entry of settled) {
-      if (entry.spooled !== true) tellDurable(entry, hooks);
+      if (entry.isDurable !== true) tellDurable(entry, hooks);
     }
     pending.wake();
     if (settled.length === 0) return;
