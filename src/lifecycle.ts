@@ -110,7 +110,9 @@ function closeOnSignals(close: () => Promise<void>): () => void {
       // The last room that is closed ends the process as it would have ended without it.
       if (isLeftToUs && process.listenerCount(signal) === 0) process.kill(process.pid, signal);
     };
-    void close().then(end, end);
+    // Warnings are told a tick later: what is left in the spool is one.
+    const endLater = (): void => void setImmediate(end);
+    void close().then(endLater, endLater);
   };
   rooms.add(listen);
   // Before all others: those who listen once are not there any more when they were called.

@@ -1,6 +1,9 @@
 /** The end of a room by a signal, in a process of its own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import type { MongoMemoryServer } from 'mongodb-memory-server';
 import { MongoClient } from 'mongodb';
@@ -10,6 +13,7 @@ import { startMongod } from './mongod.js';
 describe('closeOnSignals', function suite() {
   this.timeout(30_000);
   let server: MongoMemoryServer;
+  let stderr = '';
 
   before(async () => {
     server = await startMongod();
@@ -19,9 +23,11 @@ describe('closeOnSignals', function suite() {
   /** Code and signal with which a process ends that is asked to. */
   async function end(name: string, signal: NodeJS.Signals, env: NodeJS.ProcessEnv = {}): Promise<unknown[]> {
     const child = spawn(process.execPath, ['--import', 'tsx', 'test/signals-worker.ts'], {
-      env: { ...process.env, ...env, SIGNALS_URI: server.getUri(name) },
-      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, SIGNALS_URI: server.getUri(name), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
+    stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     const exit = once(child, 'exit');
     await once(child.stdout, 'data');
     child.kill(signal);
@@ -44,6 +50,15 @@ describe('closeOnSignals', function suite() {
       expect(kinds.at(-1)).to.equal('close');
     });
   }
+
+  it('says what it leaves in the spool before the process ends', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'strongroom-signals-'));
+    // Nobody listens there.
+    const env = { SIGNALS_SPOOL: directory, SIGNALS_URI: 'mongodb://127.0.0.1:1/signals' };
+    expect(await end('spool', 'SIGTERM', env)).to.deep.equal([null, 'SIGTERM']);
+    expect(stderr).to.contain('STRONGROOM_SPOOL_LEFT').and.to.contain('close() left 1 audit events');
+    await rm(directory, { recursive: true });
+  });
 
   it('leaves the end of the process to whoever else listens', async () => {
     expect(await end('own', 'SIGTERM', { SIGNALS_OWN: '1' })).to.deep.equal([7, null]);

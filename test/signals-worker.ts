@@ -2,16 +2,21 @@
 import { writeSync } from 'node:fs';
 import { strongroom } from '../src/index.js';
 
-const { SIGNALS_URI = '', SIGNALS_OWN } = process.env;
+const { SIGNALS_URI = '', SIGNALS_OWN, SIGNALS_SPOOL } = process.env;
 
 const room = strongroom({
   environment: 'test',
   secrets: { provider: 'env' },
   closeOnSignals: true,
-  audit: { uri: SIGNALS_URI, evidence: { required: false } },
+  audit: {
+    uri: SIGNALS_URI,
+    evidence: { required: false },
+    spool: SIGNALS_SPOOL === undefined ? false : { directory: SIGNALS_SPOOL },
+  },
 });
 if (SIGNALS_OWN !== undefined) process.once('SIGTERM', () => setTimeout(() => process.exit(7), 1000));
-await room.ready();
-void room.audit.record({ action: 'user.update' });
+if (SIGNALS_SPOOL === undefined) await room.ready();
+const recorded = room.audit.record({ action: 'user.update' });
+if (SIGNALS_SPOOL !== undefined) await recorded;
 writeSync(1, 'ready\n');
 setInterval(() => undefined, 1000);

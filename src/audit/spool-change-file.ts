@@ -23,13 +23,13 @@ export class SpoolChangeFile {
   /** Reads what is there; a file that is missing or damaged holds what can be read of it. */
   async load(): Promise<void> {
     const bytes = await readFile(this.#path).catch(() => Buffer.alloc(0));
-    const { records, torn } = readSpoolText(bytes);
+    const { records, isWhole } = readSpoolText(bytes);
     for (const record of records) {
       const change = readSpoolChange(record);
       if (change !== null) this.changes.add(change);
     }
     this.#bytes = bytes.length;
-    this.#isTorn = torn > 0;
+    this.#isTorn = !isWhole;
   }
 
   /** Appends a change and flushes it. Rejects when the disk does not take it. */

@@ -7,6 +7,11 @@ import type { AuditEvent } from '../event.js';
 const CRC_DIGITS = 8;
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+/** What brackets and braces add. */
+const DEPTH: Readonly<Record<number, number>> = { [OPEN_BRACE]: 1, 0x5b: 1, 0x5d: -1, 0x7d: -1 };
 /** Checksum and space. */
 const FRAME_START_BYTES: number = CRC_DIGITS + 1;
 /** These and the line feed. */
@@ -14,11 +19,11 @@ const FRAME_BYTES: number = FRAME_START_BYTES + 1;
 /** Most events are shorter; for longer ones the block grows. */
 const USUAL_EVENT_BYTES = 1024;
 
-/** What a file holds, in order; null where a line is not what was written. */
+/** What a file holds, in order; null where something stands that is not what was written. */
 export interface SpoolText {
   readonly records: readonly (object | null)[];
-  /** Bytes behind the last line feed: a write that did not come to its end, which nobody was told of. */
-  readonly torn: number;
+  /** Whether it ends with its last line, so that another may follow. */
+  readonly isWhole: boolean;
 }
 
 /** The line of a record: CRC-32 in hex, a space, JSON without a line feed, a line feed. */
@@ -57,7 +62,10 @@ function frame(bytes: Buffer, start: number, end: number): void {
   bytes[end - 1] = LINE_FEED;
 }
 
-/** Reads what lines there are. Never throws. */
+/**
+ * Reads what lines there are. Behind the last line feed may stand a line that lost its own; the beginning of one, which is a write that did not come to its
+ * end, which nobody was told of; or damage. Never throws.
+ */
 export function readSpoolText(bytes: Buffer): SpoolText {
   const records: (object | null)[] = [];
   let start = 0;
@@ -65,7 +73,12 @@ export function readSpoolText(bytes: Buffer): SpoolText {
     records.push(readLine(bytes.subarray(start, end)));
     start = end + 1;
   }
-  return { records, torn: bytes.length - start };
+  const rest = bytes.subarray(start);
+  if (rest.length === 0) return { records, isWhole: true };
+  // The line feed may be gone, or be another byte.
+  const last = readLine(rest) ?? readLine(rest.subarray(0, -1));
+  if (last !== null || !isBeginning(rest)) records.push(last);
+  return { records, isWhole: false };
 }
 
 /** The event of a record; null when it is none. */
@@ -86,4 +99,25 @@ function readLine(line: Buffer): object | null {
   } catch {
     return null;
   }
+}
+
+/** Whether these bytes may be the beginning of a line, and no more than that. */
+function isBeginning(rest: Buffer): boolean {
+  const frame = rest.toString('latin1', 0, FRAME_START_BYTES);
+  return /^[0-9a-f]{0,8}$|^[0-9a-f]{8} $/.test(frame) && isUnfinished(rest.subarray(FRAME_START_BYTES));
+}
+
+/** Whether an object in JSON begins here and does not end. */
+function isUnfinished(json: Buffer): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const byte = json[at] as number;
+    if (byte < SPACE || (at === 0 && byte !== OPEN_BRACE)) return false;
+    if (isText && byte === BACKSLASH) at += 1;
+    else if (byte === QUOTE) isText = !isText;
+    else if (!isText) depth += DEPTH[byte] ?? 0;
+    if (depth === 0) return false;
+  }
+  return true;
 }

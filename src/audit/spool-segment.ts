@@ -25,7 +25,7 @@ export interface SegmentContext {
 /** A file that is damaged all over must not make up a million events. */
 const MAX_MISSING = 100_000;
 
-/** Reads a file. A last line without its line feed was never acknowledged; every other line that is not as it was written stands for an event. */
+/** Reads a file. What is not as it was written stands for an event, at least for one where its end is damaged. */
 export function readSegment(bytes: Buffer, context: SegmentContext): ReadSegmentResult {
   const { records } = readSpoolText(bytes);
   const first = readHeader(records[0] ?? null);

@@ -1,6 +1,6 @@
 /** The spool against a real mongod and a real disk: what is on disk is durable, comes to the trail once and in order, and nothing of the disk breaks recording. */
 import { execFileSync } from 'node:child_process';
-import { appendFile, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Strongroom } from '../../src/index.js';
@@ -219,6 +219,7 @@ describe('The spool', function suite() {
 
   it('keeps a poison event for good, and a gap takes its number', async () => {
     const room = world.room();
+    await room.ready();
     await recordMany(room, 1);
     await room.audit.flush();
     await world.events.db.command({ collMod: world.collection, validator: { 'meta.n': { $ne: 3 } } });
@@ -273,6 +274,8 @@ describe('The spool', function suite() {
   it('does not close a stream of which it leaves events behind', async () => {
     const refuse = (validator: object) => world.events.db.command({ collMod: world.collection, validator });
     const room = world.room();
+    // A collection whose indexes are being built cannot be changed.
+    await room.ready();
     const before = await recordMany(room, 5);
     await room.audit.flush();
     await room.audit.seal();
@@ -377,6 +380,45 @@ describe('The spool', function suite() {
       await room.audit.flush();
       expect((await world.stored()).map(({ _id }) => _id).slice(0, 20)).to.deep.equal(ids);
       expect(stats(room).lost).to.equal(0);
+    });
+
+    it('gives back the last event when only its line feed is gone', async () => {
+      const ids = await leave(20);
+      const [path = ''] = await world.segments();
+      await truncate(path, (await stat(path)).size - 1);
+      const room = world.room();
+      await room.ready();
+      await arrived(20);
+      expect((await world.stored()).map(({ _id }) => _id)).to.deep.equal(ids);
+      expect(stats(room).lost).to.equal(0);
+    });
+
+    it('tells of an end that is damaged, and a gap takes the first number that it hit', async () => {
+      const ids = await leave(20);
+      const [path = ''] = await world.segments();
+      const bytes = await readFile(path);
+      await writeFile(path, bytes.fill(0, (await lineStarts(path))[19]! + 30));
+      const room = world.room();
+      await room.ready();
+      await arrived(19);
+      const found = await world.stored();
+      expect(found.map(({ _id }) => _id)).to.deep.equal(ids.slice(0, 19));
+      expect(found.at(-1)?.meta).to.deep.equal({ lost: 1, reason: 'spool_damaged' });
+      expect(stats(room).lost).to.equal(1);
+    });
+
+    it('tells of a file of which nothing is left but zeros', async () => {
+      await leave(20);
+      const [path = ''] = await world.segments();
+      await writeFile(path, Buffer.alloc(5000));
+      const room = world.room();
+      const lost: unknown[] = [];
+      room.hooks.on('audit:lost', (payload) => void lost.push(payload));
+      await room.ready();
+      await arrived(1);
+      const [gap] = await world.stored();
+      expect(gap?.meta).to.deep.equal({ lost: 1, reason: 'spool_damaged' });
+      expect(lost).to.deep.equal([{ count: 1, reason: 'spool_damaged' }]);
     });
 
     it('puts the same gap there when it is sent again', async () => {
