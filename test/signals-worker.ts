@@ -10,7 +10,7 @@ const room = strongroom({
   closeOnSignals: true,
   audit: {
     uri: SIGNALS_URI,
-    evidence: { required: false },
+    evidence: SIGNALS_SPOOL === undefined ? { required: false } : false,
     spool: SIGNALS_SPOOL === undefined ? false : { directory: SIGNALS_SPOOL },
   },
 });

@@ -110,8 +110,13 @@ const checkFailureLimit: Check = (value, path) => {
   return isRecord(value) ? isFailureLimit(value, path) : matches(isRecord, 'an object or false')(value, path);
 };
 
+const isPath = matches(
+  (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
+  'a string that is not empty, without a NUL character',
+);
+
 const isSpool = objectOf<SpoolOptions>({
-  directory: isText,
+  directory: isPath,
   maxBytes: optional(integerBetween(64 * 1024, Number.MAX_SAFE_INTEGER)),
 });
 

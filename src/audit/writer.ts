@@ -174,7 +174,7 @@ export class Writer {
     if (outcome.kind === 'refused') {
       warnOnce(
         'AUDIT_REFUSED_BY_SERVER',
-        `MongoDB refuses audit events, they wait in memory: ${outcome.error.message}`,
+        `MongoDB refuses audit events, they wait in memory, or in the spool where there is one: ${outcome.error.message}`,
       );
     }
     this.#parts.pending.holdUp();
@@ -194,8 +194,9 @@ export class Writer {
       await this.#wait([entry], { kind: 'refused', error });
       return settled;
     }
-    this.#parts.hooks.emit('audit:failed', { draft: draftOf(entry.event), error, retrying: false });
-    entry.reject(new AuditWriteError('AUDIT_WRITE_FAILED', `MongoDB can never store this event: ${error.message}`));
+    const fate = new AuditWriteError('AUDIT_WRITE_FAILED', `MongoDB can never store this event: ${error.message}`);
+    this.#parts.hooks.emit('audit:failed', { draft: draftOf(entry.event), error: fate, retrying: false });
+    entry.reject(fate);
     const lost = countActs([entry]);
     this.#parts.losses.note('poison', { count: lost, gap: false });
     const gap = { ...this.#parts.createGap({ lost, reason: 'poison' }).event, _id: entry.event._id };

@@ -1,6 +1,6 @@
 /** `strongroom doctor`: how well the trail is protected, how it and its ledger stand. It changes nothing; what is looked at is the library's. */
 import { type SpoolSurvey, surveySpool } from '../audit/spool-survey.js';
-import { OptionsError } from '../errors.js';
+import { OptionsError, StrongroomError } from '../errors.js';
 import { type CollectionReport, inspectTrail, type RiskyUser, type TrailInspection } from '../mongo/doctor.js';
 import { type LedgerState, readLedgerState } from '../mongo/ledger-state.js';
 import { codeOf, SERVER_CODES } from '../mongo/server-error.js';
@@ -14,7 +14,8 @@ import {
   TENANT_FLAG,
   URI_FLAG,
 } from './command.js';
-import { type Db, type Place, withDatabase } from './database.js';
+import { collectionOf, type Db, type Place, withDatabase } from './database.js';
+import { readFailure } from './failure.js';
 import { counted, printable } from './output.js';
 
 /** Looks a trail over. */
@@ -31,7 +32,15 @@ export const doctor: Command = {
     spool: { value: 'DIRECTORY', help: "the app's audit.spool.directory: what waits there, what is in quarantine" },
     json: JSON_FLAG,
   },
-  run: (call) => withDatabase(call, (place) => examine(call, place)),
+  async run(call) {
+    const spool = await lookAtSpool(call.flags.text('spool'), collectionOf(call));
+    try {
+      return await withDatabase(call, (place) => examine(call, place, spool));
+    } catch (error) {
+      if (spool === null || error instanceof StrongroomError) throw error;
+      return describeSpoolAlone(call, spool, error);
+    }
+  },
 };
 
 /** All that is found; the ledger's state is null where this connection may not read it. */
@@ -41,12 +50,20 @@ interface Findings extends TrailInspection {
   readonly spool: SpoolSurvey | null;
 }
 
-async function examine({ flags, now }: Call, { db, collection }: Place): Promise<Outcome> {
+async function examine({ flags, now }: Call, { db, collection }: Place, spool: SpoolSurvey | null): Promise<Outcome> {
   const inspection = await inspectTrail(db, { collection, tenant: flags.has('tenant') });
   const ledgerState = await lookAtLedger(db, collection);
-  const findings = { ...inspection, ledgerState, spool: await lookAtSpool(flags.text('spool'), collection) };
+  const findings = { ...inspection, ledgerState, spool };
   const lines = describe(findings, new Date(now()));
   return { code: judge(findings), result: findings, text: `${lines.map(printable).join('\n')}\n` };
+}
+
+/** Events wait in a spool when MongoDB cannot be reached: then of all times they are looked at. */
+function describeSpoolAlone({ output }: Call, spool: SpoolSurvey, error: unknown): Outcome {
+  const failure = readFailure(error);
+  output.say(`strongroom: ${failure.message}`);
+  const lines = describeSpool(spool);
+  return { code: 2, result: { error: failure, spool }, text: `${lines.map(printable).join('\n')}\n` };
 }
 
 /** @throws {@link OptionsError} OPTIONS_INVALID when the directory cannot be read */

@@ -110,10 +110,16 @@ class OwnConnection implements Link {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    // A connect that is under way cannot be called back: it closes itself when it ends, and nobody has to wait for it.
-    if (this.#opening !== undefined) return;
+    // mongoose waits for a connect that is under way, which may take seconds and holds the process; its client lets go of it.
+    const closing = this.#opening === undefined ? this.connection.close() : this.#breakOff();
     // The driver says good-bye to the server; one that is frozen lets it wait for 15 s and more.
-    await inTime(this.connection.close(), CLOSE_MS).catch(() => undefined);
+    await inTime(closing, CLOSE_MS).catch(() => undefined);
+  }
+
+  async #breakOff(): Promise<void> {
+    // There is none before the URI is read.
+    const client = this.connection.getClient() as ReturnType<Connection['getClient']> | null | undefined;
+    await client?.close();
   }
 
   /** One attempt at a time, whoever asks. */

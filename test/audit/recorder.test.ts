@@ -197,19 +197,20 @@ describe('audit/recorder', function suite() {
   });
 
   it('isolates a poison event: a gap takes its number, its neighbours are stored', async () => {
-    const failed: boolean[] = [];
+    const failed: { error: Error; retrying: boolean }[] = [];
     await client.db().createCollection(collection, { validator: { 'meta.bad': { $ne: true } } });
-    const { record, recorder } = open({}, { events: { 'audit:failed': ({ retrying }) => void failed.push(retrying) } });
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => codeOf(record({ meta: { n, bad: n === 7 || n === 8 } }))),
+    const { record, recorder } = open({}, { events: { 'audit:failed': (payload) => void failed.push(payload) } });
+    const answers = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) => record({ meta: { n, bad: n === 7 || n === 8 } })),
     );
-    expect(answers.filter((answer) => answer === 'resolved')).to.have.length(18);
-    expect(answers[7]).to.equal('ERR_STRONGROOM_AUDIT_WRITE_FAILED');
+    const rejections = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []));
+    expect(rejections).to.have.length(2);
+    expect(rejections[0]).to.include({ code: 'ERR_STRONGROOM_AUDIT_WRITE_FAILED' }).and.to.equal(failed[0]?.error);
     await recorder.flush();
     const found = await stored();
     expect(found.map(({ _id }) => Number(_id.slice(27)))).to.deep.equal(Array.from({ length: 20 }, (_, n) => n));
     expect(found[7]).to.deep.include({ action: 'audit.gap', meta: { lost: 1, reason: 'poison' }, source: 'system' });
-    expect(failed).to.deep.equal([false, false]);
+    expect(failed.map(({ retrying }) => retrying)).to.deep.equal([false, false]);
     expect(recorder.stats()).to.include({ lost: 2 });
   });
 

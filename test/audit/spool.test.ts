@@ -141,6 +141,26 @@ describe('The spool', function suite() {
     expect(await codeOf(room.audit.record({ action: 'test.act', actorId: 'u1' }))).to.equal('resolved');
   });
 
+  it('is shown by the doctor while MongoDB cannot be reached', async () => {
+    await world.kill();
+    await recordMany(world.room(), 3);
+    const args = ['doctor', '--uri', world.uri, '--collection', world.collection, '--spool', world.directory];
+    const [text, json] = await Promise.all([strongroomCommand(args), strongroomCommand([...args, '--json'])]);
+    expect(text).to.include({ code: 2 });
+    expect(text.stdout)
+      .to.match(/^spool: \d+ bytes in 1 log$/m)
+      .and.to.contain('quarantine: 0 events');
+    expect(text.stderr).to.contain('MongoDB cannot be reached');
+    expect(json.code).to.equal(2);
+    const found = JSON.parse(json.stdout) as { error: { code: string }; spool: { logs: { isOwned: boolean }[] } };
+    expect(found.error.code).to.equal('FAILED');
+    expect(found.spool.logs.map(({ isOwned }) => isOwned)).to.deep.equal([true]);
+  });
+
+  it('is refused at once in a directory that cannot be one', () => {
+    expect(() => world.room({ spool: { directory: '/tmp/a\0b' } })).to.throw(/audit\.spool\.directory must be .* NUL/);
+  });
+
   it('says once that the directory cannot be used, and records by MongoDB alone', async () => {
     const file = join(world.directory, 'file');
     await writeFile(file, '');
@@ -283,6 +303,7 @@ describe('The spool', function suite() {
     await refuse({ _id: 'never' });
     const after = await recordMany(room, 5);
     await room.close({ timeout: '500ms' });
+    expect(warnings.join('\n')).to.contain('they wait in memory, or in the spool');
     await refuse({});
     const next = world.room();
     await next.ready();

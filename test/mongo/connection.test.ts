@@ -1,4 +1,6 @@
 /** The trail's own connection and its rights, on a mongod with access control: rotated passwords, a late server, an insert-only user. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect } from 'chai';
 import { MongoClient } from 'mongodb';
 import type { MongoMemoryServer } from 'mongodb-memory-server';
@@ -7,6 +9,7 @@ import type { AuditStore } from '../../src/audit/store.js';
 import { type Link, openConnection, useConnection } from '../../src/mongo/connection.js';
 import { createMongoStore } from '../../src/mongo/store.js';
 import { makeEvent } from '../audit/events.js';
+import { until } from '../audit/sealing-world.js';
 import { startMongod } from '../mongod.js';
 
 describe('mongo/connection', function suite() {
@@ -110,6 +113,25 @@ describe('mongo/connection', function suite() {
     );
     expect(error?.code).to.equal('ERR_STRONGROOM_AUDIT_UNAVAILABLE');
     expect(error?.message).to.not.include('hunter2');
+  });
+
+  it('breaks an attempt to connect off when it is closed, which would hold the process for seconds', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    for (const target of [port, 1]) {
+      const { link } = open(() => `mongodb://127.0.0.1:${target}/audit`);
+      const attempt = link.database(60_000).then(
+        () => 'connected',
+        () => 'failed',
+      );
+      await until(() => link.connection.readyState === 2);
+      const before = performance.now();
+      await link.close();
+      expect(await attempt).to.equal('failed');
+      expect(performance.now() - before).to.be.below(1000);
+    }
+    silent.close();
   });
 
   it("leaves the app's own connection open", async () => {
