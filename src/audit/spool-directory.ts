@@ -53,7 +53,9 @@ export class SpoolDirectory {
     await mkdir(place.directory, PRIVATE).catch(() => mkdir(place.directory, { mode: 0o700 }));
     for (const path of [paths.root, paths.owners, paths.logs, paths.quarantine]) await mkdir(path, PRIVATE);
     await syncFolder(paths.root);
-    return new SpoolDirectory(paths, place, await Lease.take(paths.owners));
+    const directory = new SpoolDirectory(paths, place, await Lease.take(paths.owners));
+    await directory.#sweep().catch(() => undefined);
+    return directory;
   }
 
   /** Makes a log of one's own. */
@@ -74,7 +76,7 @@ export class SpoolDirectory {
       );
       if (isOurs) return SpoolLog.open(folder, this.#segmentBytes);
     }
-    await this.#forgetDead();
+    await this.#sweep();
     return undefined;
   }
 
@@ -107,6 +109,17 @@ export class SpoolDirectory {
 
   #folderOf(log: string): string {
     return join(this.#paths.logs, `${log}@${this.#lease.id}`);
+  }
+
+  /** What dead processes left and nothing is in: those that die again and again must not fill the disk with that. */
+  async #sweep(): Promise<void> {
+    for (const name of await readdir(this.#paths.logs)) {
+      const owner = LOG.exec(name)?.[2] ?? this.#lease.id;
+      if (owner === this.#lease.id || (await this.#owners.isAlive(owner))) continue;
+      // Refused where something is in it.
+      await rmdir(join(this.#paths.logs, name)).catch(() => undefined);
+    }
+    await this.#forgetDead();
   }
 
   /** Leases of the dead, when no log is theirs any more. */

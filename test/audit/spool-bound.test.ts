@@ -1,6 +1,8 @@
 /** What may lie in a spool: the bound holds for all processes together, dead ones included, and anybody's failures get no more than their part. */
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { SpoolDirectory } from '../../src/audit/spool-directory.js';
 import type { AuditOptions, Strongroom } from '../../src/index.js';
 import { codeOf, until } from './sealing-world.js';
 import { numbersOf, numbersTo, recordMany, SpoolWorld } from './spool-world.js';
@@ -73,6 +75,24 @@ describe('The bound of the spool', function suite() {
     const room = bounded();
     await room.ready();
     await until(async () => (await large(room)) === 'resolved', 3000);
+  });
+
+  it('leaves nothing of processes that left nothing', async () => {
+    await fill(bounded(), 1);
+    for (let life = 0; life < 3; life += 1) {
+      const dead = await SpoolDirectory.open({
+        directory: world.directory,
+        collection: world.collection,
+        segmentBytes: 4096,
+      });
+      await dead.createLog();
+      await dead.release();
+    }
+    const logs = join(world.directory, world.collection, 'logs');
+    expect((await readdir(logs)).length).to.be.at.most(2);
+    await fill(bounded(), 1);
+    expect(await readdir(logs)).to.have.length(2);
+    expect(await readdir(join(world.directory, world.collection, 'owners'))).to.have.length(2);
   });
 
   it('ends a flush of what was refused', async () => {
