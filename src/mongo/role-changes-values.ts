@@ -38,11 +38,23 @@ export function differences(before: RolesByPath, after: RolesByPath, { paths, is
   const changed = paths
     .map((path, index) => ({ path, old: before[index] ?? [], new: after[index] ?? [] }))
     .filter((one) => joined(one.old) !== joined(one.new));
+  if (changed.length === 0) return [];
   if (isNamed) return changed.map((one) => ({ path: one.path, oldRole: joined(one.old), newRole: joined(one.new) }));
+  if (isMove(changed)) return [];
   const oldRole = joined(union(changed.map((one) => one.old)));
   const newRole = joined(union(changed.map((one) => one.new)));
-  // A role that only moved, as `role` became `roles`, is the role that it was.
-  return oldRole === newRole ? [] : [{ path: null, oldRole, newRole }];
+  return [{ path: null, oldRole, newRole }];
+}
+
+/**
+ * Whether roles only moved to a path that was empty, as by `$rename`. Where two paths exchange roles all stay, and yet who is judged by one of
+ * them is somebody else.
+ */
+function isMove(changed: readonly { readonly old: Roles; readonly new: Roles }[]): boolean {
+  const from = changed.find((one) => one.new.length === 0);
+  const to = changed.find((one) => one.old.length === 0);
+  if (changed.length !== 2 || from === undefined || to === undefined) return false;
+  return joined(from.old) === joined(to.new);
 }
 
 function joined(roles: Roles): string | null {

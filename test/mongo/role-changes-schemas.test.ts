@@ -105,6 +105,22 @@ describe('roleChanges() on models', function suite() {
         ]);
       });
 
+      it('tells an exchange between role and roles, though together they are the same', async () => {
+        const world = await open(base);
+        const { User, ann, bob, cyd } = stageOf(base, world.User);
+        await User.updateOne({ _id: ann }, { role: 'reader', roles: ['user', 'writer'] });
+        // All that it was is there still, and more of it counts.
+        await User.updateOne({ _id: bob }, { role: 'reader', roles: ['user', 'reader'] });
+        await User.updateOne({ _id: cyd }, { role: 'user', roles: ['admin'] });
+        await User.updateOne({ _id: cyd }, { $set: { role: 'admin' }, $unset: { roles: 1 } });
+        expect(await world.told()).to.deep.equal([
+          ['ann', 'reader,user,writer', 'reader,user,writer'],
+          ['bob', 'reader,user', 'reader,user'],
+          ['cyd', 'admin', 'admin,user'],
+          ['cyd', 'admin,user', 'admin'],
+        ]);
+      });
+
       it('reads roles inside arrays of subdocuments', async () => {
         const world = await open(base, { roles: { paths: ['teams.role'] } });
         const { User, cyd } = stageOf(base, world.User);
