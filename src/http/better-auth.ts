@@ -36,7 +36,8 @@ type AfterHook = ((context: object) => Promise<object>) & { options: object };
 interface Written {
   readonly created: unknown[];
   readonly deleted: unknown[];
-  readonly ended: unknown[];
+  /** Whose sessions ended. */
+  readonly ended: (Actor | null)[];
 }
 
 /**
@@ -66,10 +67,15 @@ export function betterAuthPlugin(room: RequestHandler): BetterAuthPlugin {
   }
 
   const note =
-    (kind: keyof Written): RowHook =>
+    (kind: 'created' | 'deleted'): RowHook =>
     async (row, run) => {
       writtenIn(run)?.[kind].push(row);
     };
+
+  const noteEnded: RowHook = async (row, run) => {
+    const owner = await findOwner(row, run);
+    writtenIn(run)?.ended.push(owner);
+  };
 
   async function tellRoom(run: object): Promise<object> {
     // Read at the end of the request: a plugin after this one may turn a new session into a question for a second factor.
@@ -83,12 +89,32 @@ export function betterAuthPlugin(room: RequestHandler): BetterAuthPlugin {
       options: {
         databaseHooks: {
           user: { create: { after: note('created') }, delete: { after: note('deleted') } },
-          session: { delete: { after: note('ended') } },
+          session: { delete: { after: noteEnded } },
         },
       },
     }),
     hooks: { after: [{ matcher: () => true, handler: Object.assign(tellRoom, { options: {} }) }] },
   };
+}
+
+const SIGN_OUT = '/sign-out';
+
+/** Whose session it was. Its row knows no role, and a sign-out shows nobody the user that it looked up. Never rejects. */
+async function findOwner(session: object, run: object | null): Promise<Actor | null> {
+  const id = readMember(session, 'userId');
+  const users = readMember(readMember(run, 'context'), 'internalAdapter') as Users | undefined;
+  try {
+    const user = readMember(run, 'path') === SIGN_OUT ? await users?.findUserById(id) : undefined;
+    return nameActor(user) ?? nameActor(id);
+  } catch {
+    // The session is gone already: the sign-out goes on.
+    return nameActor(id);
+  }
+}
+
+/** What better-auth finds users by. */
+interface Users {
+  findUserById(id: unknown): Promise<unknown>;
 }
 
 /** One endpoint that ran. */
@@ -152,12 +178,12 @@ function logins(endpoint: Endpoint): WitnessedAct[] {
 }
 
 function logouts(endpoint: Endpoint): WitnessedAct[] {
-  if (endpoint.path !== '/sign-out') return [];
+  if (endpoint.path !== SIGN_OUT) return [];
   const verdict = verdictOf(endpoint, 'auth.logout');
   const [ended] = endpoint.written.ended;
   const isNobodys = verdict?.status === 'success' && ended === undefined && !endpoint.isBlind;
   if (isNobodys) return [act('auth.logout', { status: 'failure', reason: 'unauthenticated' }, null)];
-  return [act('auth.logout', verdict, nameActor(readMember(ended, 'userId')))];
+  return [act('auth.logout', verdict, ended ?? null)];
 }
 
 /** Endpoints by the end of their path, those of plugins included. */

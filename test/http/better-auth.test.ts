@@ -144,6 +144,24 @@ describe('better-auth', function suite() {
     expect(JSON.stringify(stored)).to.not.match(/alice@|wrong guess|correct horse/);
   });
 
+  it('a sign-out has the role of who was there, and goes on when the user cannot be read', async () => {
+    const auth = createAuth({ plugins: [admin()] });
+    const agent = request.agent(serve(auth));
+    const { id } = (await post(agent, '/sign-up/email', ALICE)).body.user;
+    await connection.collection('user').updateOne({ email: ALICE.email }, { $set: { role: 'support' } });
+    await post(agent, '/sign-out');
+    await post(agent, '/sign-in/email', ALICE);
+    const { internalAdapter } = await auth.$context;
+    internalAdapter.findUserById = () => Promise.reject(new Error('no reading today'));
+    expect((await post(agent, '/sign-out')).status).to.equal(200);
+    const named = (await events()).slice(2).map(({ action, actorId, actorRole }) => [action, actorId, actorRole]);
+    expect(named).to.deep.equal([
+      ['auth.logout', id, 'SUPPORT'],
+      ['auth.login', id, 'SUPPORT'],
+      ['auth.logout', id, 'USER'],
+    ]);
+  });
+
   it('a password change that ends other sessions renews its own, and is no login', async () => {
     const agent = request.agent(serve(createAuth()));
     await post(agent, '/sign-up/email', ALICE);
