@@ -1,6 +1,7 @@
 /** Ids as text: what counts as the id of a user or a thing, whatever library made it. It knows no request. */
+import { readBson } from '../evidence/exotic.js';
 
-/** Text of an id: strings, whole numbers, bigints, ObjectIds and UUIDs; undefined for anything else. Never throws. */
+/** Text of an id: strings, whole numbers, bigints, Longs, ObjectIds and UUIDs; undefined for anything else. Never throws. */
 export function readId(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value;
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined;
@@ -17,7 +18,11 @@ export function readId(value: unknown): string | undefined {
 function readBsonId(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const id = value as { _bsontype?: unknown; toHexString?: unknown };
+  if (id._bsontype === 'Long') return readText(readBson(value));
   if (typeof id._bsontype !== 'string' || typeof id.toHexString !== 'function') return undefined;
-  const text: unknown = (id.toHexString as () => unknown)();
+  return readText((id.toHexString as () => unknown)());
+}
+
+function readText(text: unknown): string | undefined {
   return typeof text === 'string' ? text : undefined;
 }

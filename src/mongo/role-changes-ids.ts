@@ -1,4 +1,4 @@
-/** Ids of many documents in little memory, as text, and whether a filter names just one. It knows no roles. */
+/** Ids of many documents in little memory, as keys, and whether a filter names just one. It knows no roles. */
 import { readId } from '../audit/identity.js';
 import { canonicalText } from '../evidence/line.js';
 import { normalise } from '../evidence/normalise.js';
@@ -73,14 +73,9 @@ function isObjectId(id: unknown): id is ObjectIdLike {
   return id['id'] instanceof Uint8Array && id['id'].length === OBJECT_ID_BYTES;
 }
 
-/** The id as text; ids of different kinds may have the same. */
-export function idText(id: unknown): string {
-  return readId(id) ?? canonicalText(normalise(id));
-}
-
-/** A key that tells ids of one collection apart. */
+/** A key that tells ids of one collection apart: as text, ids of different kinds may be the same. */
 export function idKey(id: unknown): string {
-  return `${typeof id}:${idText(id)}`;
+  return `${typeof id}:${readId(id) ?? canonicalText(normalise(id))}`;
 }
 
 /** Whether the filter can match one document at the most, by its `_id`. */

@@ -1,8 +1,8 @@
 /** States of many documents before and after a write, grouped, so that a hundred thousand users with few roles are a few bytes each. It reads nothing. */
 import type { AuditDraft } from '../event.js';
-import { IdList, idKey, idText } from './role-changes-ids.js';
+import { IdList, idKey } from './role-changes-ids.js';
 import type { SeenRoles } from './role-changes-reads.js';
-import { differences, type RolesByPath, type Watched } from './role-changes-values.js';
+import { differences, type RolesByPath, textOf, type Watched } from './role-changes-values.js';
 
 /** How a change is told. */
 export interface RoleWatch extends Watched {
@@ -97,7 +97,7 @@ export function* draftsOf(moves: Iterable<RoleMove>, watch: RoleWatch): Generato
   for (const { id, before, after } of moves) {
     for (const { path, oldRole, newRole } of differences(before, after, watch)) {
       const meta = { oldRole, newRole, ...(path !== null && { path }) };
-      yield { action: watch.action, target: watch.target, targetId: idText(id), status: 'success', at, meta };
+      yield { action: watch.action, target: watch.target, targetId: textOf(id), status: 'success', at, meta };
     }
   }
 }

@@ -29,7 +29,7 @@ export interface Watched {
 export function readRoles(document: unknown, paths: readonly string[]): RolesByPath {
   return paths.map((path) => {
     const texts = valuesAt(document, path.split('.')).map(textOf);
-    return [...new Set(texts.filter((text) => text !== ''))].toSorted(byText);
+    return [...new Set(texts)].toSorted(byText);
   });
 }
 
@@ -78,7 +78,10 @@ function valuesAt(value: unknown, path: readonly string[]): unknown[] {
   return isRecord(value) && Object.hasOwn(value, name) ? valuesAt(value[name], rest) : [];
 }
 
-/** A text as it is, an id as its text, anything else as canonical JSON. */
-function textOf(value: unknown): string {
-  return readId(value) ?? (value === '' ? '' : canonicalText(normalise(value)));
+/** A text as it is, an id and anything else that is written as a text (a date, a Decimal128) as that, the rest as canonical JSON. */
+export function textOf(value: unknown): string {
+  const id = readId(value);
+  if (id !== undefined) return id;
+  const canonical = normalise(value);
+  return typeof canonical === 'string' ? canonical : canonicalText(canonical);
 }

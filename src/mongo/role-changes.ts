@@ -6,6 +6,7 @@ import { assertOptions } from '../errors.js';
 import { arrayOf, type Check, isText, matches, objectOf, optional } from '../settings.js';
 import { overlook } from './gate.js';
 import { assertSchema, followModels } from './models.js';
+import { overlookBuilders } from './role-changes-builders.js';
 import { Ground, type Write } from './role-changes-ground.js';
 import { bulkTouches, writeBulk, writeMany } from './role-changes-many.js';
 import { writeOne } from './role-changes-one.js';
@@ -112,6 +113,7 @@ function overlookCollection(native: Collection, ground: Ground): void {
     },
   };
   for (const [name, kind] of Object.entries(kinds)) overlookMethod({ native, name, kind }, ground);
+  overlookBuilders(native, ground, touches);
 }
 
 function overlookMethod(

@@ -80,6 +80,8 @@ describe('The actor', () => {
     const uuid = new mongoose.Types.UUID('8c0f4d84-5c3c-4b0e-9f1e-0d7c4d2d1b11');
     expect(readActor({ _id: id })).to.deep.equal({ id: id.toHexString() });
     expect(readActor({ id: uuid })?.id).to.equal('8c0f4d84-5c3c-4b0e-9f1e-0d7c4d2d1b11');
+    const long = { _bsontype: 'Long', toString: () => '9007199254740993' };
+    expect(readActor({ _id: long })?.id).to.equal('9007199254740993');
     expect(readActor({ id: 42 })?.id).to.equal('42');
     expect(readActor({ id: 42n })?.id).to.equal('42');
     expect(readActor({ id: 0 })?.id).to.equal('0');

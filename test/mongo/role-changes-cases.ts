@@ -542,9 +542,102 @@ const BY_BULK: readonly Case[] = [
   ['bulkWrite of nothing', (s) => s.User.bulkWrite([]), []],
 ];
 
+/** What a builder answers says how the driver keeps it; what counts is how much it changed. */
+async function executed(builder: Untyped, options?: object): Promise<unknown> {
+  const { matchedCount, modifiedCount, upsertedCount, insertedCount, deletedCount } = await builder.execute(options);
+  return [matchedCount, modifiedCount, upsertedCount, insertedCount, deletedCount];
+}
+
+const BY_BUILDER: readonly Case[] = [
+  [
+    'an ordered one with every operation',
+    (s) => {
+      const builder = s.User.collection.initializeOrderedBulkOp();
+      builder.insert({ name: 'dan', email: 'dan@x', role: 'user' });
+      builder.find({ name: 'ann' }).updateOne({ $set: { role: 'admin' } });
+      builder.find({ role: 'user' }).update([{ $set: { roles: ['x'] } }]);
+      builder.find({ name: 'cyd' }).replaceOne({ name: 'cyd', email: 'cyd@x' });
+      builder
+        .find({ name: 'eve' })
+        .upsert()
+        .updateOne({ $set: { email: 'eve@x', role: 'user' } });
+      builder.find({ name: 'dan' }).deleteOne();
+      return executed(builder);
+    },
+    [UP, ['bob', 'reader', 'x'], ['cyd', 'admin', null]],
+  ],
+  [
+    'an unordered one',
+    (s) => {
+      const builder = s.User.collection.initializeUnorderedBulkOp();
+      builder.find({ name: 'CYD' }).delete();
+      builder
+        .find({ name: 'ANN' })
+        .collation({ locale: 'en', strength: 2 })
+        .updateOne({ $set: { role: 'admin' } });
+      builder.raw({ updateMany: { filter: { name: 'bob' }, update: { $unset: { role: 1 } } } });
+      return executed(builder, { writeConcern: { w: 1 } });
+    },
+    [UP, ['bob', 'user', null]],
+  ],
+  [
+    'one that empties a document',
+    (s) => executed(s.User.collection.initializeOrderedBulkOp().find({ _id: s.ann }).replaceOne({})),
+    [['ann', 'reader,user,writer', null]],
+  ],
+  [
+    'one that fails in the middle',
+    (s) => {
+      const builder = s.User.collection.initializeOrderedBulkOp();
+      builder.find({ _id: s.ann }).updateOne({ $set: { role: 'admin' } });
+      builder.find({ _id: s.bob }).updateOne({ $set: { role: 'admin', email: 'ann@x' } });
+      return executed(builder);
+    },
+    [UP],
+  ],
+  [
+    'one that touches no role',
+    (s) =>
+      executed(
+        s.User.collection
+          .initializeOrderedBulkOp()
+          .find({})
+          .update({ $set: { title: 'Dr' } }),
+      ),
+    [],
+  ],
+  ['one with nothing in it', (s) => executed(s.User.collection.initializeOrderedBulkOp()), []],
+  [
+    'one that is executed twice',
+    async (s) => {
+      const builder = s.User.collection.initializeUnorderedBulkOp();
+      builder.find({ _id: s.ann }).updateOne({ $set: { role: 'admin' } });
+      await builder.execute();
+      return executed(builder);
+    },
+    [UP],
+  ],
+  [
+    'one in a transaction that is aborted and one that is committed',
+    (s) =>
+      s.User.db.transaction(async (session: Untyped) => {
+        const builder = s.User.collection.initializeOrderedBulkOp({ session });
+        builder.find({ _id: s.ann }).updateOne({ $set: { role: 'lost' } });
+        await builder.execute();
+        await session.abortTransaction();
+        session.startTransaction();
+        const another = s.User.collection.initializeOrderedBulkOp();
+        another.find({ _id: s.ann }).updateOne({ $set: { role: 'admin' } });
+        await another.execute({ session });
+      }),
+    [UP],
+  ],
+];
+
 export const CASES: readonly (readonly [of: string, cases: readonly Case[]])[] = [
   ['documents', BY_DOCUMENT],
   ['updates', BY_UPDATE],
   ['find and modify', BY_FIND],
   ['bulk writes', BY_BULK],
+  ['bulk operation builders', BY_BUILDER],
 ];

@@ -155,6 +155,37 @@ describe('roleChanges() on models', function suite() {
         ]);
       });
 
+      it('tells large numbers, decimals, dates and bytes as text without quotes, as roles and as ids', async () => {
+        const world = await open(base);
+        const schema = new base.Schema({ _id: base.Schema.Types.Mixed, role: base.Schema.Types.Mixed });
+        schema.plugin(world.room.roleChanges());
+        const Odd = world.connection.model('Odd', schema, 'odd');
+        const values: [value: unknown, text: string][] = [
+          [9007199254740993n, '9007199254740993'],
+          [base.Types.Decimal128.fromString('1.50'), '1.50'],
+          [new Date(0), '1970-01-01T00:00:00.000Z'],
+          [Buffer.from('abc'), 'YWJj'],
+        ];
+        await Odd.collection.insertMany(values.map(([_id]) => ({ _id, role: 'x' })));
+        for (const [value] of values) await Odd.updateOne({ _id: value }, { $set: { role: value } });
+        expect(await world.told()).to.deep.equal(values.map(([, text]) => [text, 'x', text]));
+      });
+
+      it('tells an empty text apart from no role', async () => {
+        const world = await open(base);
+        const { User, ann } = stageOf(base, world.User);
+        await User.updateOne({ _id: ann }, { role: '' });
+        await User.updateOne({ _id: ann }, { $unset: { role: 1 } });
+        await User.updateOne({ _id: ann }, { roles: [''] });
+        await User.updateOne({ _id: ann }, { roles: [] });
+        expect(await world.told()).to.deep.equal([
+          ['ann', 'user', ''],
+          ['ann', '', null],
+          ['ann', 'reader,writer', ''],
+          ['ann', '', null],
+        ]);
+      });
+
       it('sees a role that the schema does not have, without strictness', async () => {
         const world = await open(base, {
           roles: { paths: ['access'] },
@@ -403,6 +434,16 @@ describe('roleChanges() on models', function suite() {
         });
         expect(lost).to.deep.include({ count: 1, reason: 'roles_unread' });
         expect(world.room.audit.stats().lost).to.equal(3);
+      });
+
+      it('counts what a builder changed that does not show what it will send', async () => {
+        const world = await open(base);
+        const { User, ann } = stageOf(base, world.User);
+        const builder = User.collection.initializeOrderedBulkOp();
+        Object.defineProperty(builder, 'batches', { value: undefined });
+        builder.find({ _id: ann }).updateOne({ $set: { role: 'admin' } });
+        expect(await builder.execute()).to.include({ modifiedCount: 1 });
+        expect(await world.told()).to.deep.equal([['a gap', null, null]]);
       });
 
       it('holds no write up while the trail cannot be stored', async () => {
