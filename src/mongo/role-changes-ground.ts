@@ -41,10 +41,12 @@ export class Ground {
   readonly reader: RoleReader;
   readonly turns: Turns = new Turns();
   readonly watch: RoleWatch;
+  readonly #native: Collection;
   readonly #witness: WitnessStand;
   readonly #commits: Commits<Deed>;
 
   constructor(native: Collection, watch: RoleWatch, witness: WitnessStand) {
+    this.#native = native;
     this.reader = new RoleReader(native, watch.paths);
     this.watch = watch;
     this.#witness = witness;
@@ -64,6 +66,13 @@ export class Ground {
   /** The call of a method with what surrounds it now, or surrounded it when it was made. */
   take({ method, call, args, standpoint = this.stand() }: Taken): Write {
     return { method, call, args, session: optionsOf(method, args).session, standpoint };
+  }
+
+  /** Whether the server answers this write: with `w: 0`, in its options or in those of the collection or the connection, it does not. */
+  isAnswered({ method, args }: Write): boolean {
+    const { collection } = this.#native as unknown as { collection?: { writeConcern?: unknown } | null };
+    const concern = optionsOf(method, args)['writeConcern'] ?? collection?.writeConcern;
+    return !isRecord(concern) || concern['w'] !== 0;
   }
 
   /** Runs a write of which nothing was there before, or nothing could be read: what it changes all the same is counted as lost. */

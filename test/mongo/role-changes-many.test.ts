@@ -16,6 +16,21 @@ function chainOf(told: readonly Told[], first: string): string[] {
   return chain;
 }
 
+/** Runs an act of somebody else between the read of a model's next write and the write. */
+function between({ collection }: Untyped, act: () => Promise<unknown>): void {
+  const { find } = collection;
+  collection.find = (...args: unknown[]) => {
+    const cursor = find.apply(collection, args);
+    delete collection.find;
+    const next = async (): Promise<unknown> => {
+      const document = await cursor.next();
+      await act();
+      return document;
+    };
+    return { next, close: () => cursor.close() };
+  };
+}
+
 describe('roleChanges() of many', function suite() {
   this.timeout(60_000);
   let server: MongoMemoryReplSet;
@@ -73,6 +88,76 @@ describe('roleChanges() of many', function suite() {
           Array.from({ length: WRITERS }, async (_, n) => writes[n % writes.length]?.[1](stage, `r${n}`)),
         );
         expect(chainOf(await world.told(), 'user')).to.have.length(WRITERS + 1);
+      });
+
+      const claims: [name: string, claim: (User: Untyped) => PromiseLike<Untyped>][] = [
+        ['updateOne', (User) => User.updateOne({ role: 'pending' }, { role: 'active' })],
+        ['sorted', (User) => User.findOneAndUpdate({ role: 'pending' }, { role: 'active' }, { sort: { name: -1 } })],
+        [
+          'findOneAndUpdate, after',
+          (User) => User.findOneAndUpdate({ role: 'pending' }, { role: 'active' }, { returnDocument: 'after' }),
+        ],
+      ];
+      const isClaimed = (answer: Untyped): boolean => answer !== null && (answer.modifiedCount ?? 1) === 1;
+      for (const [name, claim] of claims) {
+        for (const [writes, users] of [
+          [200, 200],
+          [20, 5],
+        ] as const) {
+          it(`tells each of ${users} users whom ${writes} writes at the same time take one by one: ${name}`, async () => {
+            const pending = Array.from({ length: users }, (_, n) => ({
+              name: `u${n}`,
+              email: `${n}@p`,
+              role: 'pending',
+            }));
+            const { insertedIds } = await world.raw('users').insertMany(pending);
+            const answers = await Promise.all(Array.from({ length: writes }, async () => claim(world.User)));
+            expect(answers.filter(isClaimed)).to.have.length(users);
+            expect(await world.told()).to.have.deep.members(
+              Object.values(insertedIds).map((id) => [String(id), 'pending', 'active']),
+            );
+          });
+        }
+      }
+
+      it('old and new belong together where several match and all writes take the first', async () => {
+        const write = async (_: unknown, n: number): Promise<unknown> =>
+          world.User.findOneAndUpdate(
+            { email: /@x$/ },
+            { role: `r${n}` },
+            { sort: { name: 1 }, returnDocument: 'after' },
+          );
+        await Promise.all(Array.from({ length: WRITERS }, write));
+        expect(chainOf(await world.told(), 'user')).to.have.length(WRITERS + 1);
+      });
+
+      it('tells of the user that was hit when another takes the only match and the next one comes', async () => {
+        between(world.User, async () => {
+          await world.raw('users').updateOne({ name: 'ann' }, { $set: { title: 'taken' } });
+          await world.raw('users').updateOne({ name: 'bob' }, { $set: { title: 'free' } });
+        });
+        await world.raw('users').updateOne({ name: 'ann' }, { $set: { title: 'free' } });
+        expect(await world.User.updateOne({ title: 'free' }, { role: 'x' })).to.include({ modifiedCount: 1 });
+        expect(await world.told()).to.deep.equal([['bob', 'user', 'x']]);
+      });
+
+      it('loses no write that the server does not answer', async () => {
+        const takeAnn = (): Promise<unknown> =>
+          world.raw('users').updateOne({ name: 'ann' }, { $set: { role: 'taken' } });
+        const roleOfBob = async (): Promise<string> => (await world.raw('users').findOne({ name: 'bob' })).role;
+        between(world.User, takeAnn);
+        await world.User.updateOne({ role: 'user' }, { role: 'x' }, { writeConcern: { w: 0 } });
+        for (let times = 0; times < 200 && (await roleOfBob()) === 'user'; times += 1);
+        expect(await roleOfBob()).to.equal('x');
+        const quiet = base.createConnection(`${server.getUri(`many_${base.version[0]}`)}&w=0`);
+        const Quiet = quiet.model('User', world.User.schema, 'users');
+        await quiet.asPromise();
+        await world.reset();
+        between(Quiet, takeAnn);
+        await Quiet.updateOne({ role: 'user' }, { role: 'y' });
+        for (let times = 0; times < 200 && (await roleOfBob()) === 'user'; times += 1);
+        expect(await roleOfBob()).to.equal('y');
+        await quiet.close();
       });
 
       it('tells both of two writes that take a user each', async () => {
