@@ -219,21 +219,21 @@ describe('The spool', function suite() {
     const squatter = { ...event!, _id: first.replace(/0$/, '5'), actorId: 'squatter' };
     await world.events.insertOne(squatter, { writeConcern: { w: 'majority', journal: true } });
     await world.kill();
-    await recordMany(room, 2000);
+    await recordMany(room, 8000);
     await world.start();
     await arrived(100);
     await world.kill();
     await room.close({ timeout: 0 });
     await world.start();
-    expect(await world.events.countDocuments()).to.be.lessThan(2000);
+    expect(await world.events.countDocuments()).to.be.lessThan(8000);
     const next = world.room({ maxPendingBytes: 64 * 1024 });
     await next.ready();
     await until(
-      () => stats(next).spooled === 0 && world.events.countDocuments().then((count) => count >= 2002),
+      () => stats(next).spooled === 0 && world.events.countDocuments().then((count) => count >= 8002),
       30_000,
     );
     const found = (await world.stored()).filter(({ actorId }) => actorId !== 'squatter');
-    expect(numbersOf(found)).to.deep.equal([0, ...numbersTo(2000)]);
+    expect(numbersOf(found)).to.deep.equal([0, ...numbersTo(8000)]);
     expect(new Set(found.map(({ _id }) => _id.slice(0, 26))).size).to.equal(2);
   });
 
