@@ -5,6 +5,11 @@ import { isInTransaction } from './role-changes-reads.js';
 
 /** What happens to what was held. */
 export interface CommitOutcomes<Entry> {
+  /**
+   * The transaction is about to be committed: what of all that it did is kept. Undefined keeps all of it, and the commit does not wait.
+   * MUST NOT reject.
+   */
+  readonly sift: (entries: readonly Entry[], session: ClientSession) => Promise<Entry[]> | undefined;
   /** The transaction was committed: all that it did, in order. Called once; without a transaction at once. */
   readonly committed: (entries: readonly Entry[]) => void;
   /** The session ended, and whether the transaction was committed could not be learnt. */
@@ -12,7 +17,7 @@ export interface CommitOutcomes<Entry> {
 }
 
 /** The driver makes a new one of these for each transaction, also when `withTransaction` runs its callback again. */
-type Transaction = object;
+export type Transaction = object;
 
 /** The transactions that touch one collection. */
 export class Commits<Entry> {
@@ -43,7 +48,9 @@ export class Commits<Entry> {
     // `withTransaction`, `connection.transaction` and a commit by hand all come through here.
     overlook(session, 'commitTransaction', (call, args) => {
       const transaction = transactionOf(session);
-      return (call(...args) as Promise<unknown>).then(
+      const commit = (): Promise<unknown> => call(...args) as Promise<unknown>;
+      const sifted = this.#sift(session);
+      return (sifted === undefined ? commit() : sifted.then(commit)).then(
         (answer) => {
           unsure = undefined;
           this.#release(transaction, this.#outcomes.committed);
@@ -60,6 +67,15 @@ export class Commits<Entry> {
     });
   }
 
+  #sift(session: ClientSession): Promise<void> | undefined {
+    // The driver lets nothing be read in a transaction whose commit was attempted.
+    if (!isInTransaction(session)) return undefined;
+    const transaction = transactionOf(session);
+    const entries = this.#held.get(transaction);
+    if (entries === undefined) return undefined;
+    return this.#outcomes.sift(entries, session)?.then((kept) => void this.#held.set(transaction, kept));
+  }
+
   #release(transaction: Transaction, tell: (entries: readonly Entry[]) => void): void {
     const entries = this.#held.get(transaction);
     this.#held.delete(transaction);
@@ -67,7 +83,8 @@ export class Commits<Entry> {
   }
 }
 
-function transactionOf(session: ClientSession): Transaction {
+/** The transaction that a session is in, or was in last. */
+export function transactionOf(session: ClientSession): Transaction {
   return (session as unknown as { readonly transaction: Transaction }).transaction;
 }
 

@@ -4,6 +4,7 @@ import type { Standpoint, WitnessStand } from '../audit/witness.js';
 import { isRecord } from '../settings.js';
 import type { Call } from './gate.js';
 import { Commits } from './role-changes-commits.js';
+import { Lives } from './role-changes-lives.js';
 import { BATCH, isInTransaction, optionsOf, RoleReader } from './role-changes-reads.js';
 import { draftsOf, netMoves, RoleMoves, type RoleWatch, type RolesBefore } from './role-changes-sets.js';
 import { Turns } from './role-changes-turns.js';
@@ -40,6 +41,7 @@ const UNCOMMITTED = 'commit_unknown';
 export class Ground {
   readonly reader: RoleReader;
   readonly turns: Turns = new Turns();
+  readonly lives: Lives;
   readonly watch: RoleWatch;
   readonly #native: Collection;
   readonly #witness: WitnessStand;
@@ -48,9 +50,11 @@ export class Ground {
   constructor(native: Collection, watch: RoleWatch, witness: WitnessStand) {
     this.#native = native;
     this.reader = new RoleReader(native, watch.paths);
+    this.lives = new Lives(this.reader);
     this.watch = watch;
     this.#witness = witness;
     this.#commits = new Commits<Deed>({
+      sift: (deeds, session) => this.#sift(deeds, session),
       committed: (deeds) => this.#tell(deeds),
       unknown: (deeds) => {
         for (const { moves } of deeds) witness.lose(UNCOMMITTED, moves.size);
@@ -129,6 +133,14 @@ export class Ground {
     else this.#witness.follow(look);
   }
 
+  #sift(deeds: readonly Deed[], session: ClientSession): Promise<Deed[]> | undefined {
+    const strangers = this.lives.strangers(session, () => idsOf(deeds));
+    return strangers?.then((keys) => {
+      const kept = deeds.map(({ standpoint, moves }) => ({ standpoint, moves: moves.without(keys) }));
+      return kept.filter(({ moves }) => !moves.isEmpty);
+    });
+  }
+
   #tell(deeds: readonly Deed[]): void {
     for (const run of runsOf(deeds)) {
       const [first] = run;
@@ -136,6 +148,10 @@ export class Ground {
       if (first !== undefined) this.#witness.tell(first.standpoint, draftsOf(moves, this.watch));
     }
   }
+}
+
+function* idsOf(deeds: readonly Deed[]): Generator<unknown, void, undefined> {
+  for (const { moves } of deeds) for (const { id } of moves) yield id;
 }
 
 /** Neighbours in the same name: what they did together is one change of each user. */

@@ -75,6 +75,13 @@ export class RoleMoves implements Iterable<RoleMove> {
     return [...this.#groups.values()].reduce((sum, { ids }) => sum + ids.size, 0);
   }
 
+  /** The same without documents with these keys. */
+  without(keys: ReadonlySet<string>): RoleMoves {
+    const moves = new RoleMoves();
+    for (const move of this) if (!keys.has(idKey(move.id))) moves.add(move);
+    return moves;
+  }
+
   /** Notes a document; one that is as it was is left out. */
   add({ id, before, after }: RoleMove): void {
     const [from, to] = [JSON.stringify(before), JSON.stringify(after)];

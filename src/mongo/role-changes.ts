@@ -8,6 +8,7 @@ import { overlook } from './gate.js';
 import { assertSchema, followModels } from './models.js';
 import { overlookBuilders } from './role-changes-builders.js';
 import { Ground, type Write } from './role-changes-ground.js';
+import { LIFE_CALLS } from './role-changes-lives.js';
 import { bulkTouches, writeBulk, writeMany } from './role-changes-many.js';
 import { writeOne } from './role-changes-one.js';
 import type { RoleWatch } from './role-changes-sets.js';
@@ -113,6 +114,12 @@ function overlookCollection(native: Collection, ground: Ground): void {
     },
   };
   for (const [name, kind] of Object.entries(kinds)) overlookMethod({ native, name, kind }, ground);
+  for (const name of LIFE_CALLS) {
+    overlook(native, name, (call, args) => {
+      ground.lives.note(name, args);
+      return call(...args);
+    });
+  }
   overlookBuilders(native, ground, touches);
 }
 

@@ -7,6 +7,95 @@ import { createWorld, type Told, type Untyped, VERSIONS, type World } from './ro
 
 const UP: Told = ['ann', 'user', 'admin'];
 
+/** A user who is not there when a test begins. */
+const newDan = (): object => ({ name: 'dan', email: 'dan@x', role: 'x' });
+
+/** What a transaction does to users that it makes or removes itself, and what is to be told all the same. */
+const LIVES: readonly (readonly [
+  name: string,
+  act: (s: Stage, session: Untyped) => unknown,
+  told?: readonly Told[],
+])[] = [
+  [
+    'create, then save',
+    async ({ User }, session) => {
+      const [dan] = await User.create([newDan()], { session });
+      dan.role = 'y';
+      await dan.save({ session });
+    },
+  ],
+  [
+    'insertMany, then updateMany of all',
+    async ({ User }, session) => {
+      await User.insertMany([newDan()], { session });
+      await User.updateMany({}, { role: 'user' }, { session });
+    },
+    [['cyd', 'admin', 'user']],
+  ],
+  ...[
+    ['updateOne', (s: Stage, o: object) => s.User.updateOne({ name: 'dan' }, newDan(), o)],
+    ['updateMany', (s: Stage, o: object) => s.User.updateMany({ name: 'dan' }, { $setOnInsert: newDan() }, o)],
+    ['replaceOne', (s: Stage, o: object) => s.User.replaceOne({ name: 'dan' }, newDan(), o)],
+    ['findOneAndUpdate', (s: Stage, o: object) => s.User.findOneAndUpdate({ name: 'dan' }, newDan(), o)],
+    ['findOneAndReplace', (s: Stage, o: object) => s.User.findOneAndReplace({ name: 'dan' }, newDan(), o)],
+  ].map(([method, upsert]) => {
+    const act = async (s: Stage, session: Untyped): Promise<void> => {
+      await (upsert as Untyped)(s, { session, upsert: true });
+      await s.User.updateOne({ name: 'dan' }, { role: 'y' }, { session });
+      await s.User.findByIdAndUpdate(s.ann, { role: 'admin' }, { session });
+    };
+    return [`upsert by ${method as string}, then updateOne`, act, [UP]] as const;
+  }),
+  [
+    'bulkWrite that inserts and upserts, then bulkWrite',
+    async ({ User }, session) => {
+      const set = (name: string, role: string): object => ({ updateOne: { filter: { name }, update: { role } } });
+      const upsert = { updateOne: { filter: { name: 'eve' }, update: { email: 'eve@x' }, upsert: true } };
+      await User.bulkWrite([{ insertOne: { document: newDan() } }, upsert], { session });
+      await User.bulkWrite([set('dan', 'y'), set('eve', 'y'), set('ann', 'admin')], { session });
+    },
+    [UP],
+  ],
+  [
+    'a builder that inserts, then updateOne',
+    async ({ User }, session) => {
+      const builder = User.collection.initializeOrderedBulkOp({ session });
+      builder.insert(newDan());
+      await builder.execute();
+      await User.updateOne({ name: 'dan' }, { role: 'y' }, { session });
+    },
+  ],
+  ...[
+    ['deleteOne', (s: Stage, session: Untyped) => s.User.deleteOne({ name: 'bob' }, { session })],
+    ['deleteMany', (s: Stage, session: Untyped) => s.User.deleteMany({ role: 'y' }, { session })],
+    ['findOneAndDelete', (s: Stage, session: Untyped) => s.User.findOneAndDelete({ name: 'bob' }, { session })],
+    [
+      'document.deleteOne',
+      async (s: Stage, session: Untyped) => (await s.User.findById(s.bob).session(session)).deleteOne({ session }),
+    ],
+    [
+      'bulkWrite',
+      (s: Stage, session: Untyped) => s.User.bulkWrite([{ deleteOne: { filter: { name: 'bob' } } }], { session }),
+    ],
+  ].map(([method, remove]) => {
+    const act = async (s: Stage, session: Untyped): Promise<void> => {
+      await s.User.updateOne({ _id: s.bob }, { role: 'y' }, { session });
+      await s.User.updateOne({ _id: s.ann }, { role: 'admin' }, { session });
+      await (remove as Untyped)(s, session);
+    };
+    return [`updateOne, then ${method as string}`, act, [UP]] as const;
+  }),
+  [
+    'deleteOne and create of the same id, then updateOne',
+    async ({ User, ann }, session) => {
+      await User.deleteOne({ _id: ann }, { session });
+      await User.create([{ ...newDan(), _id: ann }], { session });
+      await User.updateOne({ _id: ann }, { role: 'admin' }, { session });
+    },
+    [['ann', 'x', 'admin']],
+  ],
+];
+
 /** Loses the answers of so many commits: the server did or did not do them, and nobody knows. */
 function loseCommits(base: Untyped, session: Untyped, { times, isDone }: { times: number; isDone: boolean }): void {
   const commit = session.commitTransaction.bind(session);
@@ -174,6 +263,66 @@ describe('roleChanges() in transactions', function suite() {
         );
         expect(await failed.catch((error: Untyped) => error.code)).to.equal(11_000);
         expect(await world.told()).to.deep.equal([]);
+      });
+
+      for (const [name, act, told = []] of LIVES) {
+        it(`${name} tells ${told.length === 0 ? 'nothing' : JSON.stringify(told)}`, async () => {
+          await world.connection.transaction((session: Untyped) => act(stage, session));
+          expect(await world.told()).to.deep.equal(told);
+        });
+      }
+
+      it('tells of a user whom others remove after the commit', async () => {
+        await inSession(async (session) => {
+          session.startTransaction();
+          await stage.User.create([newDan()], { session });
+          await stage.User.updateOne({ _id: stage.ann }, { role: 'admin' }, { session });
+          await session.commitTransaction();
+          await stage.User.deleteOne({ _id: stage.ann });
+        });
+        expect(await world.told()).to.deep.equal([UP]);
+      });
+
+      it('tells rather too much when it cannot be learnt who was there before', async () => {
+        const { collection } = stage.User;
+        await inSession(async (session) => {
+          session.startTransaction();
+          await stage.User.create([newDan()], { session });
+          await stage.User.updateMany({ name: { $in: ['ann', 'dan'] } }, { role: 'admin' }, { session });
+          collection.find = () => {
+            throw new Error('no reading today');
+          };
+          await session.commitTransaction();
+          delete collection.find;
+        });
+        expect((await world.told()).map(([, ...change]) => change)).to.have.deep.members([
+          ['user', 'admin'],
+          ['x', 'admin'],
+        ]);
+      });
+
+      it('looks once for all whom it changed, and only where it may have made or removed users', async () => {
+        const findsOf = async (act: (session: Untyped) => Promise<unknown>): Promise<unknown[]> => {
+          await inSession(async (session) => {
+            session.startTransaction();
+            await act(session);
+            await stage.User.updateOne({ _id: stage.ann }, { role: `${Math.random()}` }, { session });
+            await stage.User.updateOne({ _id: stage.bob }, { role: `${Math.random()}` }, { session });
+            world.sent.length = 0;
+            await session.commitTransaction();
+          });
+          return world.sent
+            .filter(({ commandName }) => commandName === 'find')
+            .map(({ command }) => command.autocommit);
+        };
+        const eve = { name: 'eve', email: 'eve@x' };
+        expect(await findsOf((session) => stage.User.updateOne({ name: 'ann' }, { title: 'Dr' }, { session }))).to.eql(
+          [],
+        );
+        expect(await findsOf((session) => stage.User.create([newDan()], { session }))).to.deep.equal([undefined]);
+        expect(await findsOf((session) => stage.User.deleteOne({ name: 'dan' }, { session }))).to.deep.equal([false]);
+        expect(await findsOf(() => stage.User.create(eve))).to.deep.equal([]);
+        expect(await findsOf((session) => stage.User.bulkSave([], { session }))).to.deep.equal([]);
       });
 
       it('tells at once what is written in a session without a transaction', () =>
