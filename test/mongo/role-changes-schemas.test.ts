@@ -352,6 +352,22 @@ describe('roleChanges() on models', function suite() {
         await connection.close();
       });
 
+      it('sees what an update says only when it is sent', async () => {
+        const world = await open(base);
+        const { collection } = world.User;
+        const set = (role: string): object => ({ toBSON: () => ({ role }) });
+        await collection.updateOne({ name: 'ann' }, { $set: new Map([['role', 'a']]) });
+        await collection.findOneAndUpdate({ name: 'ann' }, { $set: set('b') });
+        await collection.updateMany({ name: 'ann' }, [{ $set: set('c') }]);
+        await collection.bulkWrite([{ updateOne: { filter: { name: 'ann' }, update: { $set: set('d') } } }]);
+        expect(await world.told()).to.deep.equal([
+          ['ann', 'user', 'a'],
+          ['ann', 'a', 'b'],
+          ['ann', 'b', 'c'],
+          ['ann', 'c', 'd'],
+        ]);
+      });
+
       it('sends nothing more with a write that touches no role', async () => {
         const world = await open(base);
         const { User, ann } = stageOf(base, world.User);
@@ -363,13 +379,17 @@ describe('roleChanges() on models', function suite() {
         await User.updateOne({ _id: ann }, { $set: { title: 'a' }, $setOnInsert: { role: 'x' } }, { upsert: true });
         await User.updateMany({}, { title: 'b' });
         await User.findOneAndUpdate({ _id: ann }, { 'profile.role': 'c' });
+        const pipeline = [{ $set: { title: 'e', profile: { role: '$name' } } }, { $unset: ['former', 'logins'] }];
+        await User.updateOne({}, pipeline, { updatePipeline: true });
+        await User.collection.updateMany({}, [{ $addFields: { title: 'f' } }, { $unset: 'former' }]);
         await User.bulkWrite([
+          { updateOne: { filter: { _id: ann }, update: [{ $set: { title: 'g' } }] } },
           { updateOne: { filter: { _id: ann }, update: { title: 'd' } } },
           { deleteOne: { filter: { name: 'cyd' } } },
         ]);
         const names = world.sent.map(({ commandName }) => commandName);
         expect(names.filter((name) => name === 'find')).to.deep.equal([]);
-        expect(names.length).to.equal(7);
+        expect(names.length).to.equal(9);
       });
 
       it('reads once before and once after where a role is touched, and only before where nothing changed', async () => {
