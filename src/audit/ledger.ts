@@ -20,6 +20,11 @@ export interface LedgerParts {
   readonly now: () => number;
   /** Told of every entry, one's own and others', in order, once; and whether a trusted key signed the ledger up to it. */
   readonly onEntry: (entry: Entry, isTrusted: boolean) => void;
+  /**
+   * Told of entries that a killed server took back, the newest first: those that still stand are told again. `isAll`: nothing of the ledger is known any more.
+   * @defaultValue nobody is told
+   */
+  readonly onLost?: (entries: readonly Entry[], isAll: boolean) => void;
   /** Streams that this process alone speaks for. */
   readonly isOwn?: (stream: string) => boolean;
 }
@@ -40,14 +45,32 @@ const PAGE = 1000;
 /** With this many others in the way something else is wrong. */
 const MAX_ATTEMPTS = 50;
 const JITTER_MS = 20;
+/**
+ * A server without a replica set shows what is not in its journal yet, and takes it back when it is killed. The journal is flushed every 100 ms, every
+ * 500 at the least: what is still there so much later stays.
+ */
+const SETTLED_MS = 1000;
 /** An entry by an unknown key that is so far ahead of this clock is no entry: all later ones would have to follow it there. */
 const MAX_FUTURE_MS = 3_600_000;
+
+/** The ledger up to an entry. */
+interface View {
+  readonly range: CompactRange;
+  readonly last: LedgerDocument;
+  readonly entry: Entry;
+  /** When it was first seen, on the monotonic clock. */
+  readonly seenMs: number;
+}
 
 /** One writer's view of the ledger. Its methods are called one at a time. @see EVIDENCE, "Append to the ledger" */
 export class Ledger {
   readonly #parts: LedgerParts;
   #range = new CompactRange();
   #last: LedgerDocument | null = null;
+  /** The newest entry that stays, whatever becomes of the server; null: none is known. */
+  #certain: View | null = null;
+  /** Entries behind it: they were only read. */
+  #uncertain: View[] = [];
   #isOpen = false;
   /** Sent, and never heard of again. */
   #unsure: LedgerDocument | null = null;
@@ -66,12 +89,19 @@ export class Ledger {
     return this.#last?.note ?? null;
   }
 
+  /** The newest signed note that no crash of a server takes back, for what outlives the server; null: none is known. */
+  get certainNote(): string | null {
+    return this.#certain?.last.note ?? null;
+  }
+
   /** Takes over what others appended. @throws {@link LedgerAlarmError} when it is not as it was left */
   async follow(): Promise<void> {
-    if (!this.#isOpen) await this.#open();
     for (;;) {
+      if (!this.#isOpen) await this.#open();
+      const askedMs = performance.now();
       const found = await this.#parts.store.read(Math.max(this.size - 1, 0), PAGE);
-      const news = this.#last === null ? found : await this.#afterOurs(found);
+      const news = this.#last === null ? found : await this.#afterOurs(found, askedMs);
+      if (news === null) continue;
       for (const document of news) {
         const whole = readWhole(document, this.size);
         const range = this.#range.copy();
@@ -120,17 +150,44 @@ export class Ledger {
     this.#isOpen = true;
   }
 
-  /** The documents behind our last one, which must still stand there, byte for byte. */
-  async #afterOurs([first, ...rest]: FoundLedgerDocument[]): Promise<FoundLedgerDocument[]> {
+  /** The documents behind our last one, which must still stand there, byte for byte; null: what is known begins further in front now. */
+  async #afterOurs([first, ...rest]: FoundLedgerDocument[], askedMs: number): Promise<FoundLedgerDocument[] | null> {
     const last = this.#last as LedgerDocument;
+    if (first?._id === last._id && isSameDocument(first, last)) {
+      this.#settle(askedMs - SETTLED_MS);
+      return rest;
+    }
+    if (this.#rewind()) return null;
     if (first?._id !== last._id) {
       const newest = await this.#parts.store.newest();
       const size = typeof newest?._id === 'number' ? newest._id + 1 : 0;
       const detail = `the ledger had ${this.size} entries and has no entry ${last._id} any more: someone rolled it back`;
       throw ledgerAlarm('ledger-truncated', Math.min(size, last._id), detail);
     }
-    if (isSameDocument(first, last)) return rest;
     throw ledgerAlarm('ledger-forked', last._id, 'the entry is not the one that this process saw before');
+  }
+
+  /** What was seen by then is certain, and what is far behind the head: each was appended by someone who had the one before acknowledged. */
+  #settle(seenByMs: number): void {
+    const isSettled = ({ seenMs }: View, index: number): boolean =>
+      seenMs <= seenByMs || index < this.#uncertain.length - PAGE;
+    const index = this.#uncertain.findLastIndex(isSettled);
+    this.#certain = this.#uncertain[index] ?? this.#certain;
+    this.#uncertain.splice(0, index + 1);
+  }
+
+  /** Forgets what is not certain; false where everything is. */
+  #rewind(): boolean {
+    const lost = this.#uncertain.map(({ entry }) => entry).reverse();
+    if (lost.length === 0) return false;
+    this.#uncertain = [];
+    this.#range = this.#certain?.range ?? new CompactRange();
+    this.#last = this.#certain?.last ?? null;
+    this.#isOpen = this.#certain !== null;
+    // What was built on it went with it: the same server had both, and its journal has an order.
+    if (this.#unsure !== null && this.#unsure._id > this.size) this.#unsure = null;
+    this.#parts.onLost?.(lost, this.#certain === null);
+    return true;
   }
 
   /** Whether a trusted key signed it. @throws {@link LedgerAlarmError} when it is worse than signed by a key that is not known here */
@@ -179,11 +236,14 @@ export class Ledger {
     const range = this.#range.copy();
     range.append(leafHash(document.entry));
     this.#take({ document, entry: readEntry(document.entry) as Entry }, range, true);
+    // It is journaled, and with it all that came before.
+    this.#settle(Number.POSITIVE_INFINITY);
   }
 
   #take({ document, entry }: Pick<Whole, 'document' | 'entry'>, range: CompactRange, isTrusted: boolean): void {
     this.#range = range;
     this.#last = document;
+    this.#uncertain.push({ range, last: document, entry, seenMs: performance.now() });
     this.#parts.onEntry(entry, isTrusted);
   }
 

@@ -45,6 +45,17 @@ export class OtherStreams {
     this.#set(entry.stream, { next, lastAt, lookAt, pauseMs: this.#deadAfterMs });
   }
 
+  /** What was learned of a stream may not be so: its last entry is looked up when it is due. */
+  doubt(stream: string): void {
+    this.#streams.delete(stream);
+    this.note(stream);
+  }
+
+  /** Nothing is known any more. */
+  clear(): void {
+    this.#streams.clear();
+  }
+
   /** It is none that could be recovered. */
   forget(stream: string): void {
     this.#streams.delete(stream);

@@ -119,6 +119,20 @@ export class OwnStream {
     this.#settleClaims();
   }
 
+  /** An entry that covered events of this stream is gone with a server that was killed: they are covered anew, as the trail has them. */
+  uncover({ n, from, count, kind }: SegmentEntry): void {
+    if (kind === 'close') this.isClosed = false;
+    if (from + count !== this.#next) return;
+    this.#next = from;
+    const claim = this.#claims.findIndex((waiting) => waiting.n === n);
+    if (claim !== -1) {
+      this.#claims.splice(claim, 1);
+      return;
+    }
+    this.#forget();
+    this.#forgotten += count;
+  }
+
   #settleClaims(): void {
     for (let claim = this.#claims[0]; claim !== undefined; claim = this.#claims[0]) {
       // What it covers and this process never stored, someone else put in.

@@ -120,13 +120,13 @@ export class Sealing {
     // Events that came out of a spool are covered by whoever stored them.
     if (isEnd && this.#hasAdopted) await this.#recover(ledger, performance.now() + FOREIGN_WORK_MS);
     await this.#sealAll(ledger);
-    this.#parts.anchors.put(ledger.note);
+    this.#parts.anchors.put(ledger.certainNote);
     if (!isEnd) {
       const until = performance.now() + FOREIGN_WORK_MS;
       if (this.#mayAdopt) await this.#adopt(ledger, until);
       await this.#recover(ledger, until);
     }
-    this.#parts.anchors.put(ledger.note);
+    this.#parts.anchors.put(ledger.certainNote);
   }
 
   /** The ledger, up to date. Whether it is the one that anchors know, and who else lives, is looked up once. */
@@ -139,6 +139,7 @@ export class Sealing {
       origin,
       now,
       onEntry: (entry, isTrusted) => this.#see(entry, isTrusted),
+      onLost: (entries, isAll) => this.#forget(entries, isAll),
       isOwn: (id) => this.#streams.some((stream) => stream.id === id),
     });
     await this.#ledger.follow();
@@ -162,6 +163,20 @@ export class Sealing {
       stream.isOpen = true;
       this.#mayAdopt ||= entry.n === 0;
     }
+  }
+
+  /** What was concluded from entries that are gone is forgotten; those that still stand are seen again. */
+  #forget(entries: readonly Entry[], isAll: boolean): void {
+    for (const entry of entries) {
+      if (!('stream' in entry)) continue;
+      const stream = this.#streams.find(({ id }) => id === entry.stream);
+      if (stream === undefined) this.#others.doubt(entry.stream);
+      else if (isSegmentEntry(entry)) stream.uncover(entry);
+      else stream.isOpen = false;
+    }
+    if (!isAll) return;
+    this.#others.clear();
+    this.#knowsOthers = false;
   }
 
   /** Each stream on its own: one whose events were taken away holds no other up. */
