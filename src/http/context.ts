@@ -96,7 +96,7 @@ export class HttpContext implements RequestContext, Watcher {
     this.url = req.originalUrl;
     this.#method = req.method;
     // Now, since the address of a socket is gone with the socket; what a client put there is checked where it is used.
-    this.#ip = attempt(() => req.ip);
+    this.#ip = readMember(req, 'ip') as string | undefined;
     this.#userAgent = req.headers['user-agent'];
     this.#sentId = req.headers['x-request-id'];
     this.#observed = observe(req);

@@ -46,10 +46,12 @@ export function compileRules(rules: readonly CaptureRule[]): FindMatches {
     const candidates = rulesFor(method);
     if (candidates.length === 0) return [];
     const pathnames = pathnamesOf(url).map((text) => ({ text, segments: segmentsOf(text) }));
-    return candidates.flatMap(({ rule, matchPath }) => {
+    const matches: Match[] = [];
+    for (const { rule, matchPath } of candidates) {
       const id = firstId(pathnames, matchPath);
-      return id === undefined ? [] : [{ rule, id }];
-    });
+      if (id !== undefined) matches.push({ rule, id });
+    }
+    return matches;
   };
 }
 

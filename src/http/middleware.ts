@@ -7,6 +7,7 @@ import { assertStrictNames, createIsStrict, type IsStrict } from '../audit/stric
 import type { SecretsAccessor } from '../secrets/accessor.js';
 import { Capture } from './capture.js';
 import { HttpContext } from './context.js';
+import { defineAll, listProperties } from './define.js';
 import { createHeaders, type HeadersOption } from './headers.js';
 import { compileRules, type FindMatches } from './match.js';
 import { listenToStrategies } from './passport.js';
@@ -147,7 +148,7 @@ function createBindings({ record, secrets }: HttpLayerParts): Bindings {
   }
 
   const anchor: PropertyDescriptor = { value: undefined };
-  const properties: PropertyDescriptorMap & ThisType<Bound> = {
+  const map: PropertyDescriptorMap & ThisType<Bound> = {
     [KEY]: anchor,
     secrets: { configurable: true, get: () => secrets },
     audit: {
@@ -158,12 +159,13 @@ function createBindings({ record, secrets }: HttpLayerParts): Bindings {
       },
     },
   };
+  const properties = listProperties(map);
 
   return {
     contextOf: (req) => (req as Bound)[KEY],
     bind(context) {
       anchor.value = context;
-      Object.defineProperties(context.req, properties);
+      defineAll(context.req, properties);
       anchor.value = undefined;
     },
   };

@@ -1,6 +1,7 @@
 /** Notices what the app assigns to a request: its user, its route, its path parameters, passport. It knows no rule and decides nothing. */
 import type { Request } from 'express';
 import { attempt } from './attempt.js';
+import { defineAll, listProperties } from './define.js';
 import { createPassportListener, type PassportWord } from './passport-request.js';
 
 /** One room's side of a request: told of assignments, asked by rules. MUST NOT throw. */
@@ -157,7 +158,7 @@ const ACCESSORS = {
   _sessionManager: PASSPORT,
 };
 
-const PROPERTIES = { [OBSERVED]: ANCHOR, ...ACCESSORS };
+const PROPERTIES = listProperties({ [OBSERVED]: ANCHOR, ...ACCESSORS });
 
 /**
  * Without `delete` the change of a plain `params` into an accessor costs as much as all the rest. With it, V8 keeps the request as a table from here
@@ -165,7 +166,7 @@ const PROPERTIES = { [OBSERVED]: ANCHOR, ...ACCESSORS };
  */
 function observeQuickly(req: Request): void {
   delete (req as { params?: unknown }).params;
-  Object.defineProperties(req, PROPERTIES);
+  defineAll(req, PROPERTIES);
 }
 
 /** Something is there already, from the app or from Express: plain values move behind the accessors, accessors of the app stay. */

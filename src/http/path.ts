@@ -14,8 +14,11 @@ export function pathnamesOf(url: string): readonly string[] {
 
 /** The segments of a pathname, each decoded once; a slash at the end changes nothing, as in Express. */
 export function segmentsOf(pathname: string): string[] {
-  const trimmed = pathname.replace(/^\//, '').replace(/\/$/, '');
-  return trimmed === '' ? [] : trimmed.split('/').map(decodeSegment);
+  const start = pathname.startsWith('/') ? 1 : 0;
+  const end = pathname.length > start && pathname.endsWith('/') ? pathname.length - 1 : pathname.length;
+  if (start === end) return [];
+  const segments = pathname.slice(start, end).split('/');
+  return pathname.includes('%') ? segments.map(decodeSegment) : segments;
 }
 
 /** Decodes once, as Express does for parameters; what is malformed stays as it was sent. */
