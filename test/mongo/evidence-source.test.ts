@@ -94,6 +94,28 @@ describe('verification of a trail in MongoDB', function suite() {
     expect(violationsOf(await verify())).to.deep.equal([]);
   });
 
+  it('finds nothing in a copy of its bytes in another database, in any order, as mongodump and mongorestore leave it', async () => {
+    await store();
+    const own = db;
+    const restored = connection.getClient().db('restored');
+    for (const part of [name, `${name}_ledger`]) {
+      const read = (from: Db): Promise<Buffer[]> =>
+        from
+          .collection(part)
+          .find({}, { raw: true, sort: { _id: -1 } })
+          .toArray() as Promise<unknown> as Promise<Buffer[]>;
+      const dumped = await read(own);
+      // Of all types as they are: what goes in are the bytes that came out.
+      const exact = { promoteValues: false, promoteBuffers: false } as const;
+      await restored.collection(part).insertMany(dumped.map((bytes) => BSON.deserialize(bytes, exact)));
+      expect(Buffer.concat(await read(restored)).equals(Buffer.concat(dumped))).to.equal(true);
+    }
+    db = restored;
+    const report = await verify().finally(() => (db = own));
+    expect(violationsOf(report)).to.deep.equal([]);
+    expect(report).to.include({ events: trail.events.length, entries: trail.ledger.length });
+  });
+
   const attacks: readonly (readonly [string, (id: string) => Promise<unknown>, (id: string) => string[]])[] = [
     [
       'an event is edited',
