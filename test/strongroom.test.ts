@@ -14,9 +14,8 @@ import {
   type Strongroom,
   type StrongroomOptions,
 } from '../src/index.js';
-import { KillableMongod } from './killable-mongod.js';
 import { startReplicaSet } from './mongod.js';
-import { isAppender, startTrailServer, type TrailServer } from './trail-server.js';
+import { createTrailMongod, isAppender, startTrailServer, type TrailServer } from './trail-server.js';
 
 const load = createRequire(import.meta.url);
 const EXPRESSES: [string, typeof express][] = [
@@ -529,7 +528,7 @@ describe('strongroom', function suite() {
     });
 
     it('lets requests go on while MongoDB is away, and stores their events when it is back', async () => {
-      const mongod = await KillableMongod.create();
+      const mongod = await createTrailMongod();
       cleanups.push(() => mongod.dispose());
       const room = open({ uri: mongod.uri });
       const app = withErrors(createShop(express, room));
@@ -548,7 +547,7 @@ describe('strongroom', function suite() {
     });
 
     it('closes in time when the server is frozen, and when it was never reached', async () => {
-      const mongod = await KillableMongod.create();
+      const mongod = await createTrailMongod();
       cleanups.push(() => mongod.dispose());
       await mongod.start();
       const connected = open({ uri: mongod.uri });
@@ -566,7 +565,7 @@ describe('strongroom', function suite() {
     });
 
     it('never joins a transaction of the app', async function test() {
-      // It needs a replica set and a collection of the app.
+      // It asks nothing over HTTP, and needs a replica set and a collection of the app.
       if (isAppender) this.skip();
       const at = await uri();
       const own = new mongoose.Mongoose();
