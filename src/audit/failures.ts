@@ -2,6 +2,7 @@
 import { AuditWriteError } from '../errors.js';
 import type { AuditEvent } from '../event.js';
 import type { Composed } from './compose.js';
+import type { Settle } from './expectation.js';
 import { FailureLimit, isNameless, type ResolvedFailureLimit, SECOND_MS } from './failure-limit.js';
 import { FailureSum } from './failure-sum.js';
 import type { Entry } from './outbox.js';
@@ -26,8 +27,6 @@ export interface FailuresParts {
   /** A clock in milliseconds that never steps back. @defaultValue `performance.now` */
   readonly now?: () => number;
 }
-
-type Settle = Pick<Entry, 'resolve' | 'reject'>;
 
 /** A sum that waits for the end of its second; its room is reserved. */
 interface OpenSum {

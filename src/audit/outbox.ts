@@ -1,5 +1,6 @@
 /** What the writer takes events from, wherever they wait: in memory alone, or in the spool too. A contract; it knows no database and no disk. */
 import type { AuditEvent } from '../event.js';
+import type { Settle } from './expectation.js';
 import type { HookBus } from '../hooks.js';
 import type { UnnumberedEvent } from './store.js';
 
@@ -22,9 +23,9 @@ export interface Entry {
   /** Whether its caller and the listeners were told that it is durable. */
   isDurable?: boolean;
   /** Keeps the promise. */
-  readonly resolve: (event: AuditEvent) => void;
+  resolve: (event: AuditEvent) => void;
   /** Breaks the promise; the event may stay queued. */
-  readonly reject: (error: Error) => void;
+  reject: (error: Error) => void;
 }
 
 /** Events on their way to the store, in order. Entries stay in place until `settle`, so that a batch can be sent again as it was. */
@@ -50,7 +51,7 @@ export interface Outbox {
 /** An entry that somebody waits for. Member by member: objects that are spread together are slow to make, and slow to read ever after. */
 export function createWaitingEntry(
   { event, bytes }: Pick<Entry, 'event' | 'bytes'>,
-  { resolve, reject }: Pick<Entry, 'resolve' | 'reject'>,
+  { resolve, reject }: Settle,
   { acceptedMs, isNameless }: { acceptedMs: number; isNameless: boolean },
 ): Entry {
   return { event, bytes, acceptedMs, told: false, isNameless, spooled: false, isDurable: false, resolve, reject };
@@ -58,7 +59,6 @@ export function createWaitingEntry(
 
 /** An entry that nobody waits for. */
 export function createEntry(event: UnnumberedEvent, bytes: number, spooled: boolean = false): Entry {
-  const ignore = (): void => undefined;
   const acceptedMs = performance.now();
   return { event, bytes, acceptedMs, told: true, spooled, isDurable: spooled, resolve: ignore, reject: ignore };
 }
@@ -68,8 +68,22 @@ export function tellDurable(entry: Entry, hooks: HookBus): void {
   // They share it: what one does to it must not deceive another.
   freeze(entry.event);
   entry.resolve(entry.event);
+  forgetCaller(entry);
   hooks.emit('audit:recorded', { event: entry.event });
 }
+
+/** The caller has its answer: an event that waits on must not keep what the caller holds. */
+export function forgetCaller(entry: Entry): void {
+  entry.resolve = ignore;
+  entry.reject = ignore;
+}
+
+/** Whether somebody may still hear of it. */
+export function isAwaited(entry: Entry): boolean {
+  return entry.resolve !== ignore;
+}
+
+function ignore(): void {}
 
 function freeze(value: object): void {
   Object.freeze(value);

@@ -1,6 +1,6 @@
 /** Events that wait for storage, in order, bounded by bytes; an event leaves only when its fate is known. It knows no database. */
 import { AuditWriteError } from '../errors.js';
-import type { Entry, Outbox } from './outbox.js';
+import { type Entry, forgetCaller, type Outbox } from './outbox.js';
 import type { Bound, Queue } from './queue.js';
 import type { UnnumberedEvent } from './store.js';
 import { createStream, type Stream } from './stream.js';
@@ -262,6 +262,7 @@ export class Pending implements Outbox, Queue {
       if (entry === undefined || entry.acceptedMs + this.#timeoutMs > now) break;
       this.#expired += 1;
       entry.reject(tooLate(this.#timeoutMs));
+      forgetCaller(entry);
     }
     this.#watch();
   }

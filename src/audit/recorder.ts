@@ -7,6 +7,7 @@ import { type Compose, type Composed, needsPseudonym } from './compose.js';
 import type { Scope, ScopeStorage } from './context.js';
 import { type DraftSnapshot, readAction, readDraft } from './draft.js';
 import { filterDraft } from './draft-filters.js';
+import { expectRecorded, type Settle } from './expectation.js';
 import { type GapMeta, Losses } from './losses.js';
 import { Failures } from './failures.js';
 import type { ResolvedRecordingOptions } from './options.js';
@@ -87,11 +88,8 @@ export class Recorder {
 
   /** Takes a draft. */
   readonly record: RecordDraft = (draft, origin) => {
-    const recorded = new Promise<AuditEvent>((resolve, reject) => {
-      this.#accept(draft, origin, { resolve, reject });
-    });
-    // Auto-logging and careless callers do not await: a rejection must not end the process.
-    recorded.catch(() => undefined);
+    const { recorded, settle } = expectRecorded();
+    this.#accept(draft, origin, settle);
     return recorded;
   };
 
@@ -284,9 +282,4 @@ export class Recorder {
     });
     return isInTime(done, timeoutMs, () => this.#delivery.queue.acceptSpooled());
   }
-}
-
-interface Settle {
-  readonly resolve: (event: AuditEvent) => void;
-  readonly reject: (error: Error) => void;
 }

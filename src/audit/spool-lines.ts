@@ -1,11 +1,14 @@
-/** The text of a spool file: one line a record, each with its checksum, so that damage costs no more than what it hit. Pure. */
+/** The text of a spool file: one line a record, each with its checksum, so that damage costs no more than what it hit. It knows no file. */
 import { crc32 } from 'node:zlib';
 import { writeLine } from '../evidence/canonical-bytes.js';
 import { readEventId } from '../evidence/entry.js';
 import type { AuditEvent } from '../event.js';
+import { nextTurn } from './next-turn.js';
 
 const CRC_DIGITS = 8;
 const LINE_FEED = 0x0a;
+/** What is read before others get their turn: a millisecond's work. */
+const SLICE_BYTES = 128 * 1024;
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -79,6 +82,24 @@ export function readSpoolText(bytes: Buffer): SpoolText {
   const last = readLine(rest) ?? readLine(rest.subarray(0, -1));
   if (last !== null || !isBeginning(rest)) records.push(last);
   return { records, isWhole: false };
+}
+
+/** The same records, a slice after the other: a large file must not hold up the event loop. */
+export async function readSpoolRecords(bytes: Buffer): Promise<(object | null)[]> {
+  const records: (object | null)[] = [];
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(LINE_FEED, start + SLICE_BYTES) + 1 || bytes.length;
+    records.push(...readSpoolText(bytes.subarray(start, end)).records);
+    start = end;
+    await nextTurn();
+  }
+  return records;
+}
+
+/** The first record alone; undefined when there is none. */
+export function readFirstRecord(bytes: Buffer): object | null | undefined {
+  const end = bytes.indexOf(LINE_FEED) + 1 || bytes.length;
+  return readSpoolText(bytes.subarray(0, end)).records[0];
 }
 
 /** The event of a record; null when it is none. */

@@ -218,7 +218,7 @@ export class SpoolLog {
     if (after === undefined) await this.#closeActive();
     const bytes = await this.#readFile(segment.path);
     const next = segment.count === undefined && after !== undefined ? await this.#readFile(after.path) : undefined;
-    const { events, missing, unknown } = readSegment(bytes, { ...segment, next });
+    const { events, missing, unknown } = await readSegment(bytes, { ...segment, next });
     if (unknown > 0) damage.lose(unknown);
     for (const id of missing) await this.#fill(id, damage);
     const whole = [...events, ...missing.map((id) => this.changes.at(id)).filter((event) => event !== undefined)];

@@ -1,7 +1,7 @@
-/** Reads one file of the spool: its events, and the numbers of those that the disk does not give back. Pure. */
+/** Reads one file of the spool: its events, and the numbers of those that the disk does not give back. It knows no file. */
 import { eventId, readEventId } from '../evidence/entry.js';
 import type { AuditEvent } from '../event.js';
-import { readSpooledEvent, readSpoolText } from './spool-lines.js';
+import { readFirstRecord, readSpooledEvent, readSpoolRecords } from './spool-lines.js';
 
 /** What a file holds. */
 export interface ReadSegmentResult {
@@ -26,8 +26,8 @@ export interface SegmentContext {
 const MAX_MISSING = 100_000;
 
 /** Reads a file. What is not as it was written stands for an event, at least for one where its end is damaged. */
-export function readSegment(bytes: Buffer, context: SegmentContext): ReadSegmentResult {
-  const { records } = readSpoolText(bytes);
+export async function readSegment(bytes: Buffer, context: SegmentContext): Promise<ReadSegmentResult> {
+  const records = await readSpoolRecords(bytes);
   const first = readHeader(records[0] ?? null);
   const lines = (first === undefined ? records : records.slice(1)).map(readSpooledEvent);
   const events = unique(lines.filter((event) => event !== null));
@@ -49,7 +49,7 @@ interface Place {
 /** One past the last number. */
 function endOf(lines: readonly (AuditEvent | null)[], { stream, sequence }: Place, context: SegmentContext): number {
   if (context.count !== undefined) return sequence + context.count;
-  const next = context.next === undefined ? undefined : readHeader(readSpoolText(context.next).records[0] ?? null);
+  const next = context.next === undefined ? undefined : readHeader(readFirstRecord(context.next) ?? null);
   if (next?.stream === stream && next.sequence >= sequence) return next.sequence;
   const last = lines.findLastIndex((event) => event !== null);
   const lastSequence = last === -1 ? sequence - 1 : (readEventId(lines[last]?._id)?.sequence ?? sequence);

@@ -2,6 +2,7 @@
 import type { AuditEvent } from '../event.js';
 import type { HookBus } from '../hooks.js';
 import type { ResolvedSpoolOptions } from './options.js';
+import { nextTurn } from './next-turn.js';
 import { type Entry, tellDurable } from './outbox.js';
 import { Pending } from './pending.js';
 import type { Bound, Queue } from './queue.js';
@@ -289,8 +290,4 @@ export class Spool implements Queue {
     this.#parts.onExcess(excess, this.#spoolBound);
     this.#waiters.noteGone(excess.length);
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

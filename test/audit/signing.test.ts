@@ -105,11 +105,10 @@ describe('Signing', function suite() {
       const one = room(evidence, { secrets });
       const error = await one.ready().catch((thrown: unknown) => thrown as Error & { code: string });
       expect(error).to.include({ code: 'ERR_STRONGROOM_OPTIONS_INVALID' });
-      const seed = Object.values(secrets)[0]?.split('+').at(-1) ?? '';
-      expect(String((error as Error).stack)).to.not.include(seed);
+      expect(String((error as Error).stack)).to.not.include(seedOf(Object.values(secrets)[0] as string));
       await one.audit.record(note);
     }
-    for (const text of warnings) expect(text).to.not.include(signingKey.split('+').at(-1));
+    for (const text of warnings) expect(text).to.not.include(seedOf(signingKey));
     expect(await world.ledger.countDocuments()).to.equal(0);
   });
 
@@ -205,3 +204,8 @@ describe('Signing', function suite() {
     expect(new Set(violations.map(({ kind }) => kind))).to.deep.equal(new Set(['ledger-retired-key']));
   });
 });
+
+/** What stands behind name and id, which may hold a + of its own; of a text that is no key its end. */
+function seedOf(key: string): string {
+  return key.split('+').slice(4).join('+') || key.slice(-4);
+}

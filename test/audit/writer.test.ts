@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { createEmptyStore } from '../../src/audit/empty-store.js';
 import { Losses } from '../../src/audit/losses.js';
+import { createEntry } from '../../src/audit/outbox.js';
 import { Pending } from '../../src/audit/pending.js';
 import type { AuditStore } from '../../src/audit/store.js';
 import { Writer } from '../../src/audit/writer.js';
@@ -54,7 +55,8 @@ function createWorld(openStream = (_id: string): Promise<boolean> => Promise.res
     push(count) {
       for (let index = 0; index < count; index += 1) {
         pending.reserve(1);
-        pending.push({ event: makeEvent(), bytes: 1, acceptedMs: 0, told: false, resolve, reject: () => undefined });
+        const acceptedMs = performance.now();
+        pending.push({ event: makeEvent(), bytes: 1, acceptedMs, told: false, resolve, reject: () => undefined });
       }
     },
     start: () => writer.start(),
@@ -68,6 +70,14 @@ describe('The writer', () => {
     start();
     await pending.drained();
     expect(order).to.deep.equal(['sent 2000', 'sent 500', 'told']);
+  });
+
+  it('sends what nobody waits for in small parts, between which requests have their turn', async () => {
+    const { order, pending, start } = createWorld();
+    for (let index = 0; index < 1200; index += 1) pending.pushAnyway(createEntry(makeEvent(), 1));
+    start();
+    await pending.drained();
+    expect(order).to.deep.equal(['sent 500', 'sent 500', 'sent 200']);
   });
 
   it('tells callers at once when nothing else waits', async () => {

@@ -14,11 +14,12 @@ export interface ShopSetup {
 export type ShopWord = { readonly port: number } | { readonly recorded: number; readonly lost: number };
 
 const setup = JSON.parse(process.env['FAULTS_SHOP'] ?? '{}') as ShopSetup;
-const spool = setup.spool === null ? {} : { spool: { directory: setup.spool } };
+// In memory alone, what comes in five minutes has to find room.
+const waiting = setup.spool === null ? { maxPendingBytes: 512 * 1024 * 1024 } : { spool: { directory: setup.spool } };
 const room = strongroom({
   environment: 'test',
   secrets: { provider: memoryProvider({ AUDIT_SIGNING_KEY: setup.signingKey }) },
-  audit: { uri: setup.uri, ...spool },
+  audit: { uri: setup.uri, ...waiting },
 });
 
 const app = express();
