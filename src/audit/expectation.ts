@@ -24,6 +24,8 @@ function expect(): { recorded: Promise<AuditEvent>; settle: Settle } {
     settle = { resolve, reject };
   });
   // Auto-logging and careless callers do not await: a rejection must not end the process.
-  recorded.catch(() => undefined);
+  recorded.catch(ignore);
   return { recorded, settle: settle as unknown as Settle };
 }
+
+function ignore(): void {}

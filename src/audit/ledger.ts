@@ -45,6 +45,7 @@ const PAGE = 1000;
 /** With this many others in the way something else is wrong. */
 const MAX_ATTEMPTS = 50;
 const JITTER_MS = 20;
+const LONGEST_JITTER_MS = 2000;
 /**
  * A server without a replica set shows what is not in its journal yet, and takes it back when it is killed. The journal is flushed every 100 ms, every
  * 500 at the least: what is still there so much later stays.
@@ -273,7 +274,8 @@ function unavailable(message: string): AuditWriteError {
   return new AuditWriteError('AUDIT_UNAVAILABLE', message);
 }
 
-/** Processes that met at one number must not meet at the next. */
+/** Processes that met at one number must not meet at the next, and a hundred that start together must leave each other room to append at all. */
 function jitter(attempt: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * JITTER_MS * Math.min(attempt + 1, 10)));
+  const longestMs = Math.min(JITTER_MS * 2 ** attempt, LONGEST_JITTER_MS);
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * longestMs));
 }
