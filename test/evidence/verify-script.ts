@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { expect } from 'chai';
+import { generateKey } from '../../src/evidence/keys.js';
 import type { LedgerDocument } from '../../src/evidence/ledger-document.js';
 import { hashAt, leafHash, nodeHash } from '../../src/evidence/tree.js';
 import { needCommand } from './foreign.js';
@@ -64,6 +66,29 @@ export class VerifyScript {
       });
     });
   }
+}
+
+/** What both scripts owe their users: no key of the folder's own is trusted, and what could not be checked is not called intact. */
+export function believesOnlyGivenKeys(script: VerifyScript): void {
+  it('believes only keys that are given to it', async () => {
+    const parts = partsOf(await makeSmallTrail());
+    const { vkey } = generateKey('audit.example/honest');
+    for (const keys of [vkey, parts.vkey.replace('honest', 'other')])
+      expect(await script.judge(parts, { keys }), keys)
+        .to.include({ code: 1 })
+        .and.to.have.property('text')
+        .match(/no key that you trust/);
+    for (const keys of [`${vkey}\n${parts.vkey} until=9 # the last one`, `\n${parts.vkey}\r\n`])
+      expect(await script.judge(parts, { keys }), keys).to.include({ code: 0 });
+  });
+
+  it('says with 2 that it could not check', async () => {
+    const parts = partsOf(await makeSmallTrail());
+    expect((await script.judge(parts, { keys: 'nonsense' })).code).to.equal(2);
+    expect((await script.judge({ ...parts, lines: ['nonsense'] })).code).to.equal(2);
+    expect((await script.run([script.folder])).code).to.equal(2);
+    expect((await script.run([join(script.folder, 'nowhere'), join(script.folder, 'trusted.txt')])).code).to.equal(2);
+  });
 }
 
 /** The stream that goes on. */

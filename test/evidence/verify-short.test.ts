@@ -2,9 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import { generateKey } from '../../src/evidence/keys.js';
 import { makeHonestTrail } from './honest.js';
-import { A, ATTACKS, makeSmallTrail, partsOf, VerifyScript } from './verify-script.js';
+import { A, ATTACKS, believesOnlyGivenKeys, makeSmallTrail, partsOf, VerifyScript } from './verify-script.js';
 
 /** A file in another order is the same trail. */
 const NOT_ITS_MATTER = ['events in another order'];
@@ -57,22 +56,5 @@ describe('examples/verify.py', () => {
       expect(code).to.be.above(0);
     });
 
-  it('believes only keys that are given to it', async () => {
-    const parts = partsOf(await makeSmallTrail());
-    const { vkey } = generateKey('audit.example/honest');
-    for (const keys of [vkey, parts.vkey.replace('honest', 'other')])
-      expect(await script.judge(parts, { keys }), keys)
-        .to.include({ code: 1 })
-        .and.to.have.property('text')
-        .match(/no key that you trust/);
-    for (const keys of [`${vkey}\n${parts.vkey} until=9 # the last one`, `\n${parts.vkey}\r\n`])
-      expect(await script.judge(parts, { keys }), keys).to.include({ code: 0 });
-  });
-
-  it('says with 2 that it could not check', async () => {
-    const parts = partsOf(await makeSmallTrail());
-    expect((await script.judge(parts, { keys: 'nonsense' })).code).to.equal(2);
-    expect((await script.judge({ ...parts, lines: ['nonsense'] })).code).to.equal(2);
-    expect((await script.run([script.folder])).code).to.equal(2);
-  });
+  believesOnlyGivenKeys(script);
 });
